@@ -1,0 +1,21 @@
+//! Amplitude Experiment for Node.js servers: the Rust core.
+//!
+//! Data goes one way:
+//!
+//! ```text
+//!  transport ──► flag (wire) ──► plan (compiled) ──► snapshot ──► evaluation ──► outcome codes ──► JS variants
+//!   http/sse      serde           once per update     Arc swap     per call         u32 each        fresh objects
+//!                                       cohorts ─────────┘                │
+//!                                                                         └──► tracking ──► queue ──► transport
+//! ```
+//!
+//! A module uses only modules of a lower rank:
+//! error, key, ecma < config, user, flag, cohort < plan < evaluation < variant < snapshot, cookie, transport
+//! < tracking < sync, remote, http < client < binding.
+//!
+//! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
+
+pub mod ecma;
+pub mod key;
+#[cfg(feature = "sync")]
+pub mod transport;

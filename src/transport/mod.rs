@@ -1,0 +1,101 @@
+//! How requests leave the process, without saying by what: reqwest, a caller's own `HttpClient`, a fake.
+//!
+//! In: a [`Request`]. Out: a [`Response`] whose body is a stream, or a [`TransportError`].
+//! The deadline covers everything from the connection to the last byte of the body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, StreamExt};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+/// One request. Header values may hold keys, so `Debug` leaves them out.
+#[derive(Clone)]
+pub struct Request {
+    pub method: Method,
+    pub url: String,
+    /// In the order in which they go out.
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Option<Bytes>,
+    /// Total time for connection, headers and body. `None` waits for ever.
+    pub deadline: Option<Duration>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+pub struct Response {
+    pub status: u16,
+    /// `Retry-After` in whole seconds, when the server sent one that way.
+    pub retry_after: Option<Duration>,
+    pub body: BoxStream<'static, Result<Bytes, TransportError>>,
+}
+
+impl Response {
+    /// The whole body. The deadline of the request still counts.
+    ///
+    /// # Errors
+    /// Whatever cuts the body short.
+    pub async fn bytes(mut self) -> Result<Bytes, TransportError> {
+        let Some(first) = self.body.next().await.transpose()? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = self.body.next().await.transpose()? else {
+            return Ok(first);
+        };
+        let mut whole = Vec::from(first);
+        whole.extend_from_slice(&second);
+        while let Some(chunk) = self.body.next().await.transpose()? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(Bytes::from(whole))
+    }
+}
+
+/// Why there is no (whole) response. Messages hold neither URLs with keys nor header values.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct TransportError {
+    pub kind: TransportErrorKind,
+    /// Node's code where it has one (`ECONNREFUSED`, `ENOTFOUND`, …), else our own.
+    pub code: &'static str,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportErrorKind {
+    /// The URL, a header or the scheme cannot be sent.
+    InvalidRequest,
+    /// Refused, reset, unresolved, or TLS said no.
+    Connection,
+    /// The deadline passed.
+    Timeout,
+    /// The connection ended inside the body.
+    Truncated,
+    /// The caller's own transport failed or broke its contract.
+    Custom,
+}
+
+/// Sends requests. One instance is shared by everything that a client sends.
+pub trait Transport: Send + Sync + 'static {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>>;
+}
+
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+        (**self).send(request)
+    }
+}
