@@ -18,4 +18,6 @@
 pub mod ecma;
 pub mod key;
 #[cfg(feature = "sync")]
+pub mod remote;
+#[cfg(feature = "sync")]
 pub mod transport;
