@@ -15,6 +15,7 @@
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
+pub mod cohort;
 pub mod ecma;
 pub mod key;
 #[cfg(feature = "sync")]
