@@ -16,6 +16,8 @@
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
 pub mod ecma;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod key;
 #[cfg(feature = "sync")]
 pub mod remote;
