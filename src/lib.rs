@@ -15,6 +15,7 @@
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
+pub mod cohort;
 pub mod ecma;
 #[cfg(feature = "http")]
 pub mod http;
