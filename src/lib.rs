@@ -15,10 +15,15 @@
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
+#[cfg(feature = "binding")]
+mod binding;
 pub mod cohort;
 pub mod ecma;
+pub mod error;
+pub mod evaluation;
+pub mod flag;
 pub mod key;
-#[cfg(feature = "sync")]
-pub mod remote;
+pub mod plan;
+pub mod snapshot;
 #[cfg(feature = "sync")]
 pub mod transport;
