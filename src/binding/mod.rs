@@ -6,8 +6,12 @@
 
 #![allow(unsafe_code)]
 
+mod custom;
 mod evaluate;
 mod flags;
 mod local;
+mod mailbox;
+mod remote;
+mod runtime;
 mod text;
 mod view;
