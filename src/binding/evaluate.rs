@@ -234,7 +234,7 @@ impl Bound {
         let mut slots = Arguments { env, values: &arguments, of_slot: &self.argument_of_slot };
         evaluation::evaluate(
             &snapshot.plan,
-            snapshot.cohorts(),
+            &snapshot.cohorts,
             &self.selection,
             source,
             &mut slots,

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use napi::Result;
-use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use super::text::JsText;
 use super::view::View;
-use crate::cohort::Cohort;
 use crate::ecma::Text;
 use crate::error::Coded;
 use crate::snapshot::{RawFlags, Update, World};
