@@ -27,6 +27,12 @@ pub struct FlagsJson {
     pub is_array: bool,
 }
 
+impl LocalClient {
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+}
+
 #[napi]
 impl LocalClient {
     #[napi(constructor)]

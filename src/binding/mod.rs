@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+mod cohorts;
 mod custom;
 mod evaluate;
 mod flags;
