@@ -3,7 +3,11 @@
 //! In: the body of a cohort download, or members put by hand. Out: a [`Cohort`], which answers "is this id a
 //! member?" for the plan and the snapshot, and gives its members back for the JavaScript face.
 
+mod bits;
 mod membership;
+mod packed;
+mod packing;
+mod raw;
 
 pub use membership::Members;
 
