@@ -17,6 +17,10 @@
 
 pub mod cohort;
 pub mod ecma;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod key;
+#[cfg(feature = "sync")]
+pub mod remote;
 #[cfg(feature = "sync")]
 pub mod transport;

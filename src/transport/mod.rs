@@ -3,6 +3,10 @@
 //! In: a [`Request`]. Out: a [`Response`] whose body is a stream, or a [`TransportError`].
 //! The deadline covers everything from the connection to the last byte of the body.
 
+pub mod backoff;
+pub mod deadline;
+pub mod stream;
+
 use std::sync::Arc;
 use std::time::Duration;
 
