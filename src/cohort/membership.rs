@@ -90,17 +90,15 @@ impl fmt::Debug for Members {
 /// peak to about 1.2 times that.
 #[derive(Default)]
 pub(super) struct MembersBuilder {
-    by_length: BTreeMap<usize, [RawMembers; SHARDS]>,
+    by_length: BTreeMap<usize, Vec<RawMembers>>,
     ordinals: u32,
 }
 
 impl MembersBuilder {
     /// Adds an id (WTF-8), at most 2^32 - 1 times: no server sends more than `maxCohortSize` allows.
     pub(super) fn push(&mut self, member: &[u8]) {
-        let shards = self
-            .by_length
-            .entry(member.len())
-            .or_insert_with(|| std::array::from_fn(|_| RawMembers::new(member.len())));
+        let shards =
+            self.by_length.entry(member.len()).or_insert_with(|| vec![RawMembers::new(member.len()); SHARDS]);
         shards[shard_of(member)].push(member, self.ordinals);
         self.ordinals = self.ordinals.saturating_add(1);
     }

@@ -7,9 +7,12 @@ mod bits;
 mod membership;
 mod packed;
 mod packing;
+mod parse;
 mod raw;
+mod scan;
 
 pub use membership::Members;
+pub use parse::{CohortParseError, CohortParser};
 
 use crate::ecma::text::Text;
 

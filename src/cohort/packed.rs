@@ -33,9 +33,9 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Packs shards of strings of one length, each of which is let go once it is packed; gives them back
+    /// Packs [`SHARDS`] shards of strings of one length, each of which is let go once it is packed; gives them back
     /// where packing does not pay. No ordinal is above `last_ordinal`.
-    pub(super) fn new(shards: [RawMembers; SHARDS], last_ordinal: u32) -> Result<Self, [RawMembers; SHARDS]> {
+    pub(super) fn new(shards: Vec<RawMembers>, last_ordinal: u32) -> Result<Self, Vec<RawMembers>> {
         let count: usize = shards.iter().map(RawMembers::len).sum();
         let length = shards[0].member_length();
         if count < FEWEST || length > LONGEST {
