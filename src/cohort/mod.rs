@@ -3,9 +3,16 @@
 //! In: the body of a cohort download, or members put by hand. Out: a [`Cohort`], which answers "is this id a
 //! member?" for the plan and the snapshot, and gives its members back for the JavaScript face.
 
+mod bits;
 mod membership;
+mod packed;
+mod packing;
+mod parse;
+mod raw;
+mod scan;
 
 pub use membership::Members;
+pub use parse::{CohortParseError, CohortParser};
 
 use crate::ecma::text::Text;
 
