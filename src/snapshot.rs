@@ -27,6 +27,8 @@ pub enum RawFlags {
 pub struct Snapshot {
     /// Grows by one with each change.
     pub epoch: u64,
+    /// The epoch in which the flags came.
+    pub flags_epoch: u64,
     pub plan: Arc<Plan>,
     pub raw: RawFlags,
     /// By index into [`Plan::cohort_ids`].
@@ -92,6 +94,7 @@ impl World {
     pub fn new() -> Self {
         let empty = Snapshot {
             epoch: 0,
+            flags_epoch: 0,
             plan: Arc::default(),
             raw: RawFlags::Map(Bytes::from_static(b"{}")),
             cohorts: Vec::new(),
@@ -160,7 +163,9 @@ impl World {
         let old = self.current.load();
         let (plan, raw, store) = next(&old);
         let cohorts = plan.cohort_ids().iter().map(|id| store.get(id.as_bytes()).cloned()).collect();
-        let snapshot = Arc::new(Snapshot { epoch: old.epoch + 1, plan, raw, cohorts, store });
+        let epoch = old.epoch + 1;
+        let flags_epoch = if Arc::ptr_eq(&plan, &old.plan) { old.flags_epoch } else { epoch };
+        let snapshot = Arc::new(Snapshot { epoch, flags_epoch, plan, raw, cohorts, store });
         self.current.store(snapshot.clone());
         self.epoch.store(snapshot.epoch, Ordering::Release);
         snapshot
