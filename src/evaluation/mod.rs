@@ -39,7 +39,6 @@ pub struct Scratch {
     results: Vec<u32>,
     /// Result keys in the order in which they came.
     result_order: Vec<u32>,
-    joined: Vec<u8>,
     tools: Tools,
 }
 
@@ -96,6 +95,7 @@ impl Scratch {
         self.results.clear();
         self.results.resize(plan.result_keys(), 0);
         self.result_order.clear();
+        self.tools.clear();
     }
 }
 
@@ -143,15 +143,8 @@ impl<S: Slots + ?Sized> Run<'_, S> {
 
     /// The code that the bucket decides on; `None` leaves it to the segment.
     fn bucket(&mut self, bucket: &Bucket) -> Option<u32> {
-        let hash = {
-            let mut joined = std::mem::take(&mut self.scratch.joined);
-            let hash = self
-                .text(&bucket.source)
-                .filter(|text| !text.is_empty())
-                .map(|text| hash::murmur3(&bucket.prefix, text, &mut joined));
-            self.scratch.joined = joined;
-            hash?
-        };
+        let text = self.text(&bucket.source).filter(|text| !text.is_empty())?;
+        let hash = hash::murmur3(&bucket.prefix, text);
         let (allocation, distribution) = (f64::from(hash % 100), f64::from(hash / 100));
         let within = |(start, end): (f64, f64), value: f64| start <= value && value < end;
         bucket
@@ -173,40 +166,42 @@ impl<S: Slots + ?Sized> Run<'_, S> {
             let is_member = any_of.iter().any(|&cohort| self.is_member(*group, cohort, identity));
             return Ok(is_member != *negated);
         }
-        let mut tools = std::mem::take(&mut self.scratch.tools);
-        let result = self.with_value(source, |value| matches(operator, *matches_none, value, &mut tools));
-        self.scratch.tools = tools;
-        result
-    }
-
-    /// Calls `look` with what the source holds for this user.
-    fn with_value<T>(&mut self, source: &Source, look: impl FnOnce(Value<'_>) -> T) -> T {
         let kind = match source {
-            Source::Nothing => return look(Value::Missing),
-            Source::Result(selector) => return look(constant(selector, &self.scratch.results)),
+            Source::Slot(slot) => self.slot_with_list(*slot),
+            Source::Cohorts(cohorts) => {
+                let kind = self.cohort_list(cohorts);
+                self.scratch.buffer.with_list(kind)
+            }
+            Source::Result(selector) => {
+                let value = constant(selector, &self.scratch.results);
+                return matches(operator, *matches_none, value, &mut self.scratch.tools);
+            }
             Source::Results => {
                 let text = self.results();
-                return look(Value::Text(&text));
+                let value = Value::Text(&text, None);
+                return matches(operator, *matches_none, value, &mut self.scratch.tools);
             }
-            Source::Slot(slot) => self.slot(*slot),
-            Source::Cohorts(cohorts) => self.cohort_list(cohorts),
+            Source::Nothing => Kind::Missing,
         };
-        let kind = match kind {
-            Kind::String(_) => {
+        let Scratch { buffer, tools, .. } = &mut *self.scratch;
+        let value = match kind {
+            Kind::Missing | Kind::Present => Value::Missing,
+            Kind::String(range) | Kind::Text(range) => Value::Text(buffer.text(range), Some(range)),
+            Kind::List { items, .. } => Value::List(buffer.items(items)),
+        };
+        matches(operator, *matches_none, value, tools)
+    }
+
+    /// The value of a slot as conditions see it: a string that holds a list is one.
+    fn slot_with_list(&mut self, slot: u32) -> Kind {
+        match self.slot(slot) {
+            kind @ Kind::String(_) => {
                 let kind = self.scratch.buffer.with_list(kind);
-                if let Source::Slot(slot) = source {
-                    self.scratch.values[*slot as usize] = Some(kind);
-                }
+                self.scratch.values[slot as usize] = Some(kind);
                 kind
             }
             kind => kind,
-        };
-        let buffer = &self.scratch.buffer;
-        look(match kind {
-            Kind::Missing | Kind::Present => Value::Missing,
-            Kind::String(range) | Kind::Text(range) => Value::Text(buffer.text(range)),
-            Kind::List { items, .. } => Value::List(buffer.items(items)),
-        })
+        }
     }
 
     fn slot(&mut self, slot: u32) -> Kind {
@@ -335,7 +330,7 @@ fn constant<'a>(selector: &'a ResultSelector, results: &[u32]) -> Value<'a> {
         None => Value::Missing,
         Some(value) => match (&value.list, &value.text) {
             (Some(items), _) => Value::List(slots::Items::Constant(items)),
-            (None, Some(text)) => Value::Text(text),
+            (None, Some(text)) => Value::Text(text, None),
             (None, None) => Value::Missing,
         },
     }

@@ -1,17 +1,19 @@
 //! What the operators say of one value. (Contract: evaluation 6.)
 
-use super::slots::Items;
+use super::slots::{Items, Range};
 use crate::ecma::text::{compare_utf16, utf16_units};
 use crate::ecma::{Text, case, number};
 use crate::plan::condition::{Comparison, Operator, Substring};
 use crate::plan::regex::MatchOutcome;
+use crate::plan::version::Version;
 
 use std::collections::HashSet;
 
 /// A value that a condition looks at.
 pub(super) enum Value<'a> {
     Missing,
-    Text(&'a [u8]),
+    /// With the place where it stands, which stands for the text as long as the evaluation lasts.
+    Text(&'a [u8], Option<Range>),
     List(Items<'a>),
 }
 
@@ -22,8 +24,41 @@ pub(super) struct InvalidPattern;
 #[derive(Default)]
 pub(super) struct Tools {
     lower: Vec<u8>,
+    /// Whose lower case `lower` is.
+    lower_of: Option<Range>,
+    /// The number of the text at a place.
+    number_of: Option<(Range, f64)>,
     /// A pattern has run out of its budget.
     pub(super) exhausted: bool,
+}
+
+impl Tools {
+    /// Forgets the places of the evaluation before.
+    pub(super) fn clear(&mut self) {
+        self.lower_of = None;
+        self.number_of = None;
+    }
+
+    /// Puts the text's lower case into `lower`.
+    fn lower(&mut self, text: &[u8], place: Option<Range>) {
+        if place.is_some() && place == self.lower_of {
+            return;
+        }
+        self.lower.clear();
+        case::push_lower(text, &mut self.lower);
+        self.lower_of = place;
+    }
+
+    fn number(&mut self, text: &[u8], place: Option<Range>) -> f64 {
+        if let (Some(place), Some((known, number))) = (place, self.number_of)
+            && place == known
+        {
+            return number;
+        }
+        let number = number::parse(text);
+        self.number_of = place.map(|place| (place, number));
+        number
+    }
 }
 
 /// Whether a value satisfies an operator.
@@ -44,14 +79,14 @@ pub(super) fn matches(
             _ => {
                 // Some element that satisfies it is enough, for negated operators too.
                 for item in items.iter() {
-                    if text_matches(operator, item, tools)? {
+                    if text_matches(operator, item, None, tools)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
         },
-        Value::Text(text) => text_matches(operator, text, tools),
+        Value::Text(text, place) => text_matches(operator, text, place, tools),
     }
 }
 
@@ -67,16 +102,20 @@ fn missing_matches(operator: &Operator, matches_none: bool) -> bool {
     }
 }
 
-fn text_matches(operator: &Operator, text: &[u8], tools: &mut Tools) -> Result<bool, InvalidPattern> {
+fn text_matches(
+    operator: &Operator,
+    text: &[u8],
+    place: Option<Range>,
+    tools: &mut Tools,
+) -> Result<bool, InvalidPattern> {
     Ok(match operator {
         Operator::Is { negated, values } => values.contain(text) != *negated,
         Operator::Contains { negated, filters } => {
-            tools.lower.clear();
-            case::push_lower(text, &mut tools.lower);
+            tools.lower(text, place);
             filters.iter().any(|filter| is_in(filter, &tools.lower)) != *negated
         }
         Operator::Compare { order, numbers } => {
-            let number = number::parse(text);
+            let number = tools.number(text, place);
             numbers.iter().any(|filter| number.partial_cmp(filter).is_some_and(|found| order.holds(found)))
         }
         Operator::Version { order, .. } => version_matches(operator, *order, text),
@@ -101,7 +140,7 @@ fn text_matches(operator: &Operator, text: &[u8], tools: &mut Tools) -> Result<b
 
 fn is_in(filter: &Substring, text: &[u8]) -> bool {
     match filter {
-        Substring::Bytes(filter) => memchr::memmem::find(text, filter).is_some(),
+        Substring::Bytes(filter) => filter.find(text).is_some(),
         Substring::Units(filter) => {
             let units: Vec<u16> = utf16_units(text).collect();
             units.windows(filter.len()).any(|window| *window == **filter)
@@ -110,11 +149,12 @@ fn is_in(filter: &Substring, text: &[u8]) -> bool {
 }
 
 fn version_matches(operator: &Operator, order: Comparison, text: &[u8]) -> bool {
-    let Operator::Version { versions, texts, .. } = operator else { return false };
-    match crate::plan::version::Version::parse(text) {
-        Some(version) if !versions.is_empty() => {
-            versions.iter().any(|filter| order.holds(version.compare(filter)))
-        }
+    let Operator::Version { texts, has_version, .. } = operator else { return false };
+    match Version::parse(text) {
+        Some(version) if *has_version => texts
+            .iter()
+            .filter_map(|filter| Version::parse(filter.as_bytes()))
+            .any(|filter| order.holds(version.compare(&filter))),
         _ => texts.iter().any(|filter| order.holds(compare_utf16(text, filter.as_bytes()))),
     }
 }

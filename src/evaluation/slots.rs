@@ -26,8 +26,8 @@ pub struct SlotBuffer {
 /// A range of the arena.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Range {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl SlotBuffer {
     /// The value is the list of the items pushed. What was appended since is its text, if it is asked for.
     pub fn set_list(&mut self) {
         let text = self.piece();
-        let items = Range { start: self.first_item, end: self.items.len() };
+        let items = Range { start: self.first_item as u32, end: self.items.len() as u32 };
         self.kind = Kind::List { text: (text.start != text.end).then_some(text), items };
     }
 
@@ -82,7 +82,11 @@ impl SlotBuffer {
     }
 
     fn piece(&mut self) -> Range {
-        let range = Range { start: self.start, end: self.bytes.len() };
+        if u32::try_from(self.bytes.len()).is_err() {
+            // More than four gigabytes of text in one user: what does not fit counts as empty.
+            self.bytes.truncate(self.start);
+        }
+        let range = Range { start: self.start as u32, end: self.bytes.len() as u32 };
         self.start = self.bytes.len();
         range
     }
@@ -105,7 +109,7 @@ impl SlotBuffer {
     /// The kind again, a string that is a list in JSON taken apart. The string stays its text.
     pub(super) fn with_list(&mut self, kind: Kind) -> Kind {
         let Kind::String(range) = kind else { return kind };
-        if self.bytes.get(range.start) != Some(&b'[') || range.start == range.end {
+        if self.bytes.get(range.start as usize) != Some(&b'[') || range.start == range.end {
             return Kind::Text(range);
         }
         let Some(elements) = list_of_text(self.text(range)) else { return Kind::Text(range) };
@@ -122,11 +126,11 @@ impl SlotBuffer {
     }
 
     pub(super) fn text(&self, range: Range) -> &[u8] {
-        &self.bytes[range.start..range.end]
+        &self.bytes[range.start as usize..range.end as usize]
     }
 
     pub(super) fn items(&self, range: Range) -> Items<'_> {
-        Items::Arena(&self.bytes, &self.items[range.start..range.end])
+        Items::Arena(&self.bytes, &self.items[range.start as usize..range.end as usize])
     }
 }
 
@@ -147,7 +151,7 @@ impl<'a> Items<'a> {
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len()).map(move |index| match self {
-            Self::Arena(bytes, ranges) => &bytes[ranges[index].start..ranges[index].end],
+            Self::Arena(bytes, ranges) => &bytes[ranges[index].start as usize..ranges[index].end as usize],
             Self::Constant(items) => &items[index],
         })
     }

@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+use memchr::memmem::Finder;
+
 use super::regex::Pattern;
 use super::version::Version;
 use crate::ecma::json::Json;
@@ -71,7 +73,7 @@ pub enum Operator {
     },
     Contains {
         negated: bool,
-        lower: Box<[Box<[u8]>]>,
+        filters: Box<[Substring]>,
     },
     Compare {
         order: Comparison,
@@ -79,8 +81,9 @@ pub enum Operator {
     },
     Version {
         order: Comparison,
-        versions: Box<[Version]>,
         texts: Box<[Text]>,
+        /// Some filter value is a version: then the others do not count for users who have one.
+        has_version: bool,
     },
     SetIs {
         negated: bool,
@@ -104,7 +107,7 @@ pub enum Operator {
 
 /// A lower-cased filter of `contains`.
 pub enum Substring {
-    Bytes(Box<[u8]>),
+    Bytes(Finder<'static>),
     /// One that holds half a surrogate pair, which may be half of a character in the text: found by code units.
     Units(Box<[u16]>),
 }
@@ -227,8 +230,8 @@ impl Operator {
     }
 
     fn version(order: Comparison, texts: Vec<Text>) -> Self {
-        let versions = texts.iter().filter_map(|text| Version::parse(text.as_bytes())).collect();
-        Self::Version { order, versions, texts: texts.into() }
+        let has_version = texts.iter().any(|text| Version::parse(text.as_bytes()).is_some());
+        Self::Version { order, texts: texts.into(), has_version }
     }
 }
 
@@ -252,7 +255,7 @@ fn substrings(texts: &[Text]) -> Box<[Substring]> {
             let mut lower = Vec::new();
             case::push_lower(text.as_bytes(), &mut lower);
             match std::str::from_utf8(&lower) {
-                Ok(_) => Substring::Bytes(lower.into_boxed_slice()),
+                Ok(_) => Substring::Bytes(Finder::new(&lower).into_owned()),
                 Err(_) => Substring::Units(utf16_units(&lower).collect()),
             }
         })

@@ -3,38 +3,33 @@
 use std::cmp::Ordering;
 
 /// `major.minor[.patch[-pre]]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Version {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Version<'a> {
     /// As doubles: numbers above 2^53 collapse as they do in JavaScript.
     numbers: [f64; 3],
     /// With its leading hyphen.
-    pre: Option<Box<[u8]>>,
+    pre: Option<&'a [u8]>,
 }
 
-impl Version {
-    pub fn parse(text: &[u8]) -> Option<Self> {
+impl<'a> Version<'a> {
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
         let (core, pre) = match text.iter().position(|&byte| byte == b'-') {
             Some(at) => (&text[..at], Some(&text[at..])),
             None => (text, None),
         };
-        let parts: Vec<&[u8]> = core.split(|&byte| byte == b'.').collect();
-        let wanted = if pre.is_some() { 3..=3 } else { 2..=3 };
-        if !wanted.contains(&parts.len()) || !pre.is_none_or(is_pre_release) {
-            return None;
-        }
         let mut numbers = [0.0; 3];
-        for (number, part) in numbers.iter_mut().zip(parts) {
-            if part.is_empty() || !part.iter().all(u8::is_ascii_digit) {
-                return None;
-            }
-            *number = std::str::from_utf8(part).ok()?.parse().ok()?;
+        let mut count = 0;
+        for part in core.split(|&byte| byte == b'.') {
+            *numbers.get_mut(count)? = number(part)?;
+            count += 1;
         }
-        Some(Self { numbers, pre: pre.map(Box::from) })
+        let is_complete = if pre.is_some() { count == 3 } else { count >= 2 };
+        (is_complete && pre.is_none_or(is_pre_release)).then_some(Self { numbers, pre })
     }
 
-    pub fn compare(&self, other: &Self) -> Ordering {
+    pub fn compare(&self, other: &Version<'_>) -> Ordering {
         self.numbers.partial_cmp(&other.numbers).unwrap_or(Ordering::Equal).then_with(|| {
-            match (&self.pre, &other.pre) {
+            match (self.pre, other.pre) {
                 (None, None) => Ordering::Equal,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
@@ -43,6 +38,18 @@ impl Version {
             }
         })
     }
+}
+
+/// Digits as a double.
+fn number(digits: &[u8]) -> Option<f64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    if digits.len() <= 15 {
+        let exact = digits.iter().fold(0u64, |number, &digit| number * 10 + u64::from(digit - b'0'));
+        return Some(exact as f64);
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// `-`, then nothing or runs of `[-A-Za-z0-9_]` between dots, of which the last may be followed by one more.
