@@ -1,8 +1,6 @@
 //! How a set of members is built: collected raw, then packed shard by shard. In: members in any order. Out: the
 //! set, to `membership`.
 
-use std::collections::BTreeMap;
-
 use super::arena::Arena;
 use super::bits::width_of;
 use super::membership::{Members, Set};
@@ -41,10 +39,7 @@ impl MembersBuilder {
         let surveys = survey(&self.arenas);
         let mut packed: Vec<_> =
             surveys.iter().map(|survey| Some(Packed::new(survey.packing()?, ordinal_width))).collect();
-        let mut plain: BTreeMap<usize, Vec<(Box<[u8]>, u32)>> = BTreeMap::new();
-        for (member, ordinal) in self.long {
-            plain.entry(member.len()).or_default().push((member, ordinal));
-        }
+        let mut plain = self.long;
         for arena in self.arenas {
             let shard = |survey: &Survey| Vec::with_capacity(survey.count / SHARDS);
             let mut shards: Vec<_> = surveys.iter().map(shard).collect();
@@ -52,10 +47,7 @@ impl MembersBuilder {
                 let member = arena.member(offset);
                 match &packed[member.len()] {
                     Some(packed) => shards[member.len()].push((packed.head(member), offset)),
-                    None => {
-                        let same_length = plain.entry(member.len()).or_default();
-                        same_length.push((member.into(), arena.ordinal(offset)));
-                    }
+                    None => plain.push((member.into(), arena.ordinal(offset))),
                 }
             }
             for (packed, shard) in packed.iter_mut().zip(shards) {
@@ -66,9 +58,11 @@ impl MembersBuilder {
         }
         let packed = packed.into_iter().enumerate();
         let packed = packed.filter_map(|(length, packed)| Some((length, Set::Packed(packed?))));
-        let plain = plain.iter().map(|(length, members)| {
-            let members = members.iter().map(|(member, ordinal)| (member.as_ref(), *ordinal));
-            (*length, Set::Plain(Plain::new(*length, members)))
+        plain.sort_by_key(|(member, _)| member.len());
+        let plain = plain.chunk_by(|(a, _), (b, _)| a.len() == b.len()).map(|same_length| {
+            let length = same_length[0].0.len();
+            let members = same_length.iter().map(|(member, ordinal)| (member.as_ref(), *ordinal));
+            (length, Set::Plain(Plain::new(length, members)))
         });
         Members::new(packed.chain(plain).collect(), self.ordinals)
     }
