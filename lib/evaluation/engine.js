@@ -6,7 +6,7 @@ const { plainUser } = require('./context');
 /**
  * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
  *
- * @typedef {import('./view').NativeView & { wide: boolean, renew(): boolean, unavailable(): string[] }} NativeView
+ * @typedef {import('./view').NativeView & { renew(): boolean, unavailable(): string[] }} NativeView
  * @typedef {{ view(): NativeView }} Source
  */
 
@@ -44,7 +44,7 @@ class Engine {
 
   /** Whether some selector reads a whole object of the context, so that the context must be enriched first. */
   get wide() {
-    return (this.view || this.#renew()).native.wide;
+    return (this.view || this.#renew()).wide;
   }
 
   /**

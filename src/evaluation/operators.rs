@@ -1,9 +1,9 @@
 //! What the operators say of one value. (Contract: evaluation 6.)
 
 use super::slots::Items;
-use crate::ecma::text::compare_utf16;
+use crate::ecma::text::{compare_utf16, utf16_units};
 use crate::ecma::{Text, case, number};
-use crate::plan::condition::{Comparison, Operator};
+use crate::plan::condition::{Comparison, Operator, Substring};
 use crate::plan::regex::MatchOutcome;
 
 use std::collections::HashSet;
@@ -70,11 +70,10 @@ fn missing_matches(operator: &Operator, matches_none: bool) -> bool {
 fn text_matches(operator: &Operator, text: &[u8], tools: &mut Tools) -> Result<bool, InvalidPattern> {
     Ok(match operator {
         Operator::Is { negated, values } => values.contain(text) != *negated,
-        Operator::Contains { negated, lower } => {
+        Operator::Contains { negated, filters } => {
             tools.lower.clear();
             case::push_lower(text, &mut tools.lower);
-            let found = lower.iter().any(|filter| memchr::memmem::find(&tools.lower, filter).is_some());
-            found != *negated
+            filters.iter().any(|filter| is_in(filter, &tools.lower)) != *negated
         }
         Operator::Compare { order, numbers } => {
             let number = number::parse(text);
@@ -98,6 +97,16 @@ fn text_matches(operator: &Operator, text: &[u8], tools: &mut Tools) -> Result<b
         Operator::SetIs { .. } | Operator::SetContains { .. } | Operator::SetContainsAny { .. } => false,
         Operator::Unknown => false,
     })
+}
+
+fn is_in(filter: &Substring, text: &[u8]) -> bool {
+    match filter {
+        Substring::Bytes(filter) => memchr::memmem::find(text, filter).is_some(),
+        Substring::Units(filter) => {
+            let units: Vec<u16> = utf16_units(text).collect();
+            units.windows(filter.len()).any(|window| *window == **filter)
+        }
+    }
 }
 
 fn version_matches(operator: &Operator, order: Comparison, text: &[u8]) -> bool {

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use super::regex::Pattern;
 use super::version::Version;
 use crate::ecma::json::Json;
+use crate::ecma::text::utf16_units;
 use crate::ecma::{Text, case, number};
 
 /// One term.
@@ -99,6 +100,13 @@ pub enum Operator {
     },
     /// Matches nothing.
     Unknown,
+}
+
+/// A lower-cased filter of `contains`.
+pub enum Substring {
+    Bytes(Box<[u8]>),
+    /// One that holds half a surrogate pair, which may be half of a character in the text: found by code units.
+    Units(Box<[u16]>),
 }
 
 /// A comparison and the orders that satisfy it.
@@ -197,8 +205,8 @@ impl Operator {
         let operator: fn(Vec<Text>) -> Self = match name {
             b"is" => |texts| Self::Is { negated: false, values: Values::new(texts) },
             b"is not" => |texts| Self::Is { negated: true, values: Values::new(texts) },
-            b"contains" => |texts| Self::Contains { negated: false, lower: lowered(&texts) },
-            b"does not contain" => |texts| Self::Contains { negated: true, lower: lowered(&texts) },
+            b"contains" => |texts| Self::Contains { negated: false, filters: substrings(&texts) },
+            b"does not contain" => |texts| Self::Contains { negated: true, filters: substrings(&texts) },
             b"version less" => |texts| Self::version(Comparison::Less, texts),
             b"version less or equal" => |texts| Self::version(Comparison::LessOrEqual, texts),
             b"version greater" => |texts| Self::version(Comparison::Greater, texts),
@@ -237,13 +245,16 @@ fn texts(values: &[Json]) -> Result<Vec<Text>, String> {
     values.iter().map(text).collect()
 }
 
-fn lowered(texts: &[Text]) -> Box<[Box<[u8]>]> {
+fn substrings(texts: &[Text]) -> Box<[Substring]> {
     texts
         .iter()
         .map(|text| {
             let mut lower = Vec::new();
             case::push_lower(text.as_bytes(), &mut lower);
-            lower.into_boxed_slice()
+            match std::str::from_utf8(&lower) {
+                Ok(_) => Substring::Bytes(lower.into_boxed_slice()),
+                Err(_) => Substring::Units(utf16_units(&lower).collect()),
+            }
         })
         .collect()
 }
