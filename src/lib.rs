@@ -18,6 +18,7 @@
 #[cfg(feature = "binding")]
 mod binding;
 pub mod cohort;
+pub mod cookie;
 pub mod ecma;
 pub mod error;
 pub mod evaluation;

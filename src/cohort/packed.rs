@@ -1,66 +1,61 @@
 //! A set of strings of one length as sorted numbers, bit by bit. About 7 bytes for a member of 15 digits, 12 for
 //! one of 15 letters and digits, 16 for a UUID, its place in the order included.
 //!
-//! The strings come in shards, so that while one is packed the others are still raw or already packed: the peak
-//! of a build stays below twice its result.
+//! The set is cut into shards, so that a build need not hold all of it twice.
 
 use std::ops::Range;
 
-use super::bits::{BitArray, low_bits, width_of};
-use super::packing::{ByteSet, Packing};
-use super::raw::{RawMembers, partition_point};
+use super::arena::Arena;
+use super::bits::{BitArray, low_bits};
+use super::packing::Packing;
+use super::plain::partition_point;
 
 /// How many shards a set has; see [`shard_of`].
 pub(super) const SHARDS: usize = 8;
-/// Packing fewer members than this does not pay.
-const FEWEST: usize = 256;
-/// Longer strings are not packed: their tables would be large.
-const LONGEST: usize = 256;
-/// What the tables of a packing may cost, in bytes per member.
-const TABLE_BUDGET: usize = 2;
 /// The directory has one entry for every so many members or more.
 const MEMBERS_PER_ENTRY: u64 = 16;
 
 /// The shard a member belongs to. Any function would do; this one is cheap and spreads most ids evenly.
 pub(super) fn shard_of(member: &[u8]) -> usize {
-    member.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) as usize % SHARDS
+    usize::from(member.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte))) % SHARDS
 }
 
 #[derive(Clone)]
 pub(super) struct Packed {
     packing: Packing,
+    ordinal_width: u32,
     shards: Vec<Shard>,
 }
 
 impl Packed {
-    /// Packs [`SHARDS`] shards of strings of one length, each of which is let go once it is packed; gives them back
-    /// where packing does not pay. No ordinal is above `last_ordinal`.
-    pub(super) fn new(shards: Vec<RawMembers>, last_ordinal: u32) -> Result<Self, Vec<RawMembers>> {
-        let count: usize = shards.iter().map(RawMembers::len).sum();
-        let length = shards[0].member_length();
-        if count < FEWEST || length > LONGEST {
-            return Err(shards);
-        }
-        let mut seen = vec![ByteSet::default(); length];
-        for member in shards.iter().flat_map(RawMembers::iter) {
-            seen.iter_mut().zip(member).for_each(|(set, byte)| set.insert(*byte));
-        }
-        let Some(packing) = Packing::new(&seen, count * TABLE_BUDGET) else {
-            return Err(shards);
-        };
-        let ordinal_width = width_of(u64::from(last_ordinal));
-        let shards = shards.into_iter().map(|raw| Shard::new(&packing, &raw, ordinal_width)).collect();
-        Ok(Self { packing, shards })
+    /// A set of strings that this packing knows, whose ordinals fit in so many bits. Its [`SHARDS`] shards
+    /// are still to be added.
+    pub(super) fn new(packing: Packing, ordinal_width: u32) -> Self {
+        Self { packing, ordinal_width, shards: Vec::with_capacity(SHARDS) }
+    }
+
+    /// What [`Packed::add_shard`] needs to know of a member.
+    pub(super) fn head(&self, member: &[u8]) -> u64 {
+        self.packing.encode(0, member).unwrap_or_default()
+    }
+
+    /// Adds the next shard: the members of the arena at these offsets, each with its head.
+    pub(super) fn add_shard(&mut self, members: Vec<(u64, usize)>, arena: &Arena) {
+        self.shards.push(Shard::new(&self.packing, self.ordinal_width, members, arena));
     }
 
     /// Whether this string, which must have the right length, is in the set.
     pub(super) fn contains(&self, member: &[u8]) -> bool {
-        self.shards[shard_of(member)].find(&self.packing, member).is_some_and(|found| !found.is_empty())
+        self.shards[shard_of(member)].contains(&self.packing, member)
     }
 
-    /// Calls `take` with each ordinal, in the order of [`Packed::read`]'s index.
-    pub(super) fn ordinals(&self, take: impl FnMut(u32)) {
-        self.shards.iter().flat_map(|shard| (0..shard.len).map(|index| shard.ordinal(index))).for_each(take);
+    /// The ordinals, in the order of [`Packed::read`]'s index.
+    pub(super) fn ordinals(&self) -> impl Iterator<Item = u32> {
+        let ordinals = |shard: &Shard, index| {
+            let offset = shard.record_width - self.ordinal_width;
+            shard.field(index, offset, self.ordinal_width) as u32
+        };
+        self.shards.iter().flat_map(move |shard| (0..shard.len).map(move |index| ordinals(shard, index)))
     }
 
     /// Writes the member at this index into `member`, which must have the right length.
@@ -93,19 +88,21 @@ struct Shard {
     records: BitArray,
     record_width: u32,
     lower_width: u32,
-    ordinal_width: u32,
     len: usize,
 }
 
 impl Shard {
-    fn new(packing: &Packing, raw: &RawMembers, ordinal_width: u32) -> Self {
-        let head = |member: &[u8]| packing.encode(0, member).unwrap_or_default();
-        let sorted = raw.sorted_distinct(head);
+    fn new(packing: &Packing, ordinal_width: u32, mut members: Vec<(u64, usize)>, arena: &Arena) -> Self {
+        // The numbers sort as the strings do; of equal strings the first one pushed comes first and stays.
+        members.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| (arena.member(a.1), a.1).cmp(&(arena.member(b.1), b.1)))
+        });
+        members.dedup_by(|later, first| later.0 == first.0 && arena.member(later.1) == arena.member(first.1));
 
-        let most_entries = (sorted.len() as u64 / MEMBERS_PER_ENTRY).max(1);
+        let most_entries = (members.len() as u64 / MEMBERS_PER_ENTRY).max(1);
         let lower_width = (0..64).find(|width| packing.max(0) >> width < most_entries).unwrap_or(64);
         let mut directory = vec![0; upper_part(packing.max(0), lower_width) + 2];
-        for (head, _) in &sorted {
+        for (head, _) in &members {
             directory[upper_part(*head, lower_width) + 1] += 1;
         }
         let mut begin = 0;
@@ -117,50 +114,57 @@ impl Shard {
         let other_groups = 1..packing.groups();
         let others_width: u32 = other_groups.clone().map(|group| packing.width(group)).sum();
         let record_width = lower_width + others_width + ordinal_width;
-        let mut records = BitArray::with_capacity(sorted.len() * record_width as usize);
-        for &(head, index) in &sorted {
+        let mut records = BitArray::with_capacity(members.len() * record_width as usize);
+        for &(head, offset) in &members {
             records.push(head & low_bits(lower_width), lower_width);
             for group in other_groups.clone() {
-                let number = packing.encode(group, raw.member(index)).unwrap_or_default();
+                let number = packing.encode(group, arena.member(offset)).unwrap_or_default();
                 records.push(number, packing.width(group));
             }
-            records.push(u64::from(raw.ordinal(index)), ordinal_width);
+            records.push(u64::from(arena.ordinal(offset)), ordinal_width);
         }
-        Self { directory, records, record_width, lower_width, ordinal_width, len: sorted.len() }
+        Self { directory, records, record_width, lower_width, len: members.len() }
     }
 
-    /// The records (one or none) equal to `member`; `None` if it is not even made of the right bytes.
-    fn find(&self, packing: &Packing, member: &[u8]) -> Option<Range<usize>> {
-        let head = packing.encode(0, member)?;
+    fn contains(&self, packing: &Packing, member: &[u8]) -> bool {
+        let Some(head) = packing.encode(0, member) else {
+            return false;
+        };
         let entry = upper_part(head, self.lower_width);
         let mut range = self.directory[entry] as usize..self.directory[entry + 1] as usize;
         range = self.narrow(range, 0, self.lower_width, head & low_bits(self.lower_width));
         let mut offset = self.lower_width;
         for group in 1..packing.groups() {
             if range.is_empty() {
-                break;
+                return false;
             }
+            let Some(number) = packing.encode(group, member) else {
+                return false;
+            };
             let width = packing.width(group);
-            range = self.narrow(range, offset, width, packing.encode(group, member)?);
+            range = self.narrow(range, offset, width, number);
             offset += width;
         }
-        Some(range)
+        !range.is_empty()
     }
 
     /// Those of the records, sorted by this field, where the field has this value.
     fn narrow(&self, range: Range<usize>, offset: u32, width: u32, value: u64) -> Range<usize> {
         let field = |index: usize| self.field(index, offset, width);
         let begin = partition_point(range.clone(), |index| field(index) < value);
-        let end = partition_point(begin..range.end, |index| field(index) == value);
-        begin..end
+        let found = |index: usize| index < range.end && field(index) == value;
+        // Nearly always there is one at most.
+        if !found(begin) {
+            return begin..begin;
+        }
+        if !found(begin + 1) {
+            return begin..begin + 1;
+        }
+        begin..partition_point(begin + 2..range.end, found)
     }
 
     fn field(&self, index: usize, offset: u32, width: u32) -> u64 {
         self.records.read(index * self.record_width as usize + offset as usize, width)
-    }
-
-    fn ordinal(&self, index: usize) -> u32 {
-        self.field(index, self.record_width - self.ordinal_width, self.ordinal_width) as u32
     }
 
     fn read(&self, packing: &Packing, index: usize, member: &mut [u8]) {

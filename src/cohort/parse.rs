@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::Cohort;
-use super::membership::MembersBuilder;
+use super::builder::MembersBuilder;
 use super::scan::{Container, Event, Flaw, Scanner};
 use crate::ecma::text::Text;
 
