@@ -17,5 +17,6 @@
 
 pub mod ecma;
 pub mod key;
+pub mod plan;
 #[cfg(feature = "sync")]
 pub mod transport;

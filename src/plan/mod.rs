@@ -1,0 +1,3 @@
+//! Flags compiled for evaluation.
+
+pub mod regex;
