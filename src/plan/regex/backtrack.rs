@@ -10,7 +10,7 @@ use super::units::{UnitSet, is_word};
 use crate::ecma::text::utf16_units;
 
 /// Instructions, units and choices looked at for one answer: some tens of milliseconds.
-const MAX_STEPS: u32 = 4_000_000;
+pub(super) const MAX_STEPS: u32 = 12_000_000;
 /// Entries of 16 bytes.
 const MAX_STACK: usize = 1 << 20;
 /// Bits; above, a haystack is matched without memory.
@@ -84,12 +84,26 @@ struct Matcher<'p, H> {
 /// What to do when the present attempt fails, last first.
 #[derive(Clone, Copy)]
 enum Entry {
-    Try { op: u32, at: u32 },
-    Restore { register: u32, value: u32 },
+    Try {
+        op: u32,
+        at: u32,
+    },
+    Restore {
+        register: u32,
+        value: u32,
+    },
     /// A greedy run that may give back units, down to `least`.
-    Shrink { op: u32, at: u32, least: u32 },
+    Shrink {
+        op: u32,
+        at: u32,
+        least: u32,
+    },
     /// A lazy run that may take up to `left` more units.
-    Grow { op: u32, at: u32, left: u32 },
+    Grow {
+        op: u32,
+        at: u32,
+        left: u32,
+    },
     /// The body of the innermost look has no more alternatives.
     LookFailed,
 }
@@ -300,8 +314,9 @@ impl<'p, H: Units> Matcher<'p, H> {
             }
             return Ok(Step::Fail);
         }
-        let mut kept = look.stack as usize;
-        for index in kept..self.stack.len() {
+        let first = look.stack as usize;
+        let mut kept = first;
+        for index in first..self.stack.len() {
             if let Entry::Restore { .. } = self.stack[index] {
                 self.stack[kept] = self.stack[index];
                 kept += 1;
@@ -324,7 +339,8 @@ impl<'p, H: Units> Matcher<'p, H> {
         self.spend(length)?;
         let end = shift(at, length, back);
         let low = at.min(end);
-        let same = (0..length).all(|index| self.haystack.unit(from + index) == self.haystack.unit(low + index));
+        let same =
+            (0..length).all(|index| self.haystack.unit(from + index) == self.haystack.unit(low + index));
         Ok(Step::To(op + 1, end).if_so(same))
     }
 

@@ -19,7 +19,7 @@ const MAX_WEIGHT: u64 = 50_000;
 const MAX_PROGRAM_BYTES: usize = 4 << 20;
 const MAX_CACHE_BYTES: usize = 1 << 20;
 /// Weight times haystack bytes: above, even linear time is too long.
-const MAX_WORK: u64 = 10_000_000;
+const MAX_WORK: u64 = 12_000_000;
 
 pub(super) struct Linear {
     regex: Regex,
@@ -44,7 +44,9 @@ impl Linear {
 
     /// `None` where this haystack is for the other tier.
     pub(super) fn is_match(&self, haystack: &[u8]) -> Option<bool> {
-        if self.weight.saturating_mul(haystack.len() as u64) > MAX_WORK || self.ascii_only && !haystack.is_ascii() {
+        if self.weight.saturating_mul(haystack.len() as u64) > MAX_WORK
+            || self.ascii_only && !haystack.is_ascii()
+        {
             return None;
         }
         Some(self.regex.is_match(&split_pairs(haystack)))
@@ -68,8 +70,8 @@ fn split_pairs(wtf8: &[u8]) -> Cow<'_, [u8]> {
 fn encode(unit: u16) -> ([u8; 3], usize) {
     let last = 0x80 | (unit & 0x3F) as u8;
     match unit {
-        0..0x80 => ([unit as u8, 0, 0], 1),
-        ..0x800 => ([0xC0 | (unit >> 6) as u8, last, 0], 2),
+        ..=0x7F => ([unit as u8, 0, 0], 1),
+        0x80..=0x7FF => ([0xC0 | (unit >> 6) as u8, last, 0], 2),
         _ => ([0xE0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3F) as u8, last], 3),
     }
 }
@@ -203,7 +205,11 @@ mod tests {
                 let linear = Linear::translate(&node).unwrap();
                 for unit in 0..=0xFFFF {
                     let (bytes, length) = encode(unit);
-                    assert_eq!(linear.is_match(&bytes[..length]), Some(set.contains(unit)), "{unit:x} {set:?}");
+                    assert_eq!(
+                        linear.is_match(&bytes[..length]),
+                        Some(set.contains(unit)),
+                        "{unit:x} {set:?}"
+                    );
                 }
             }
         }

@@ -17,6 +17,8 @@ mod program;
 mod tests;
 mod units;
 
+use std::fmt;
+
 use crate::ecma::text::Text;
 use linear::Linear;
 use program::Program;
@@ -64,8 +66,16 @@ impl Pattern {
         match self.linear.as_ref().and_then(|linear| linear.is_match(haystack)) {
             Some(true) => MatchOutcome::Match,
             Some(false) => MatchOutcome::NoMatch,
-            None => self.program.as_ref().map_or(MatchOutcome::Exhausted, |program| program.run(haystack).outcome),
+            None => {
+                self.program.as_ref().map_or(MatchOutcome::Exhausted, |program| program.run(haystack).outcome)
+            }
         }
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pattern").field("is_linear", &self.linear.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -105,8 +105,14 @@ impl Program {
             registers += 2 * u32::from(is_kept);
             Kept { register, is_kept }
         });
-        let mut compiler =
-            Compiler { kept: kept.collect(), syntax, registers: 0, ops: Vec::new(), sets: Vec::new(), copied: 0 };
+        let mut compiler = Compiler {
+            kept: kept.collect(),
+            syntax,
+            registers: 0,
+            ops: Vec::new(),
+            sets: Vec::new(),
+            copied: 0,
+        };
         compiler.registers = registers;
         compiler.node(&syntax.root, false);
         compiler.ops.push(Op::Match);
@@ -210,7 +216,8 @@ impl Compiler<'_> {
                     return min == 0;
                 }
                 let start = self.ops.len();
-                let register = |group: usize| self.kept.get(group).map_or(self.captures(), |kept| kept.register);
+                let register =
+                    |group: usize| self.kept.get(group).map_or(self.captures(), |kept| kept.register);
                 let (from, to) = (register(groups.start), register(groups.end));
                 if from < to {
                     self.ops.push(Op::Unset { from, to });

@@ -70,15 +70,24 @@ impl Parser<'_> {
 }
 
 fn join(lead: u16, trail: u16) -> Option<u32> {
-    char::decode_utf16([lead, trail]).next().and_then(Result::ok).map(u32::from).filter(|&point| point > 0xFFFF)
+    char::decode_utf16([lead, trail])
+        .next()
+        .and_then(Result::ok)
+        .map(u32::from)
+        .filter(|&point| point > 0xFFFF)
 }
 
 fn is_identifier_start(letter: char) -> bool {
-    matches!(letter, '$' | '_') || unicode_ident::is_xid_start(letter) || is_id_only(letter) || is_id_start_only(letter)
+    matches!(letter, '$' | '_')
+        || unicode_ident::is_xid_start(letter)
+        || is_id_only(letter)
+        || is_id_start_only(letter)
 }
 
 fn is_identifier_part(letter: char) -> bool {
-    matches!(letter, '$' | '\u{200C}' | '\u{200D}') || unicode_ident::is_xid_continue(letter) || is_id_only(letter)
+    matches!(letter, '$' | '\u{200C}' | '\u{200D}')
+        || unicode_ident::is_xid_continue(letter)
+        || is_id_only(letter)
 }
 
 /// In ID_Start and ID_Continue, but for the sake of normalisation not in XID_Start and XID_Continue.
