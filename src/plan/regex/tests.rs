@@ -340,15 +340,21 @@ fn any_haystack() -> impl Strategy<Value = Text> {
     prop::collection::vec(prop::sample::select(units), 0..7).prop_map(|units| Text::from_utf16(&units))
 }
 
+/// Where regress accepts or reads what V8 and the standard do not: a quantified boundary, and a code point
+/// without the flag `u`.
+fn regress_differs(pattern: &str) -> bool {
+    let quantified = |(at, _)| pattern[at + 2..].starts_with(['*', '+', '?', '{']);
+    pattern.contains(r"\u{") || [r"\b", r"\B"].iter().any(|&text| pattern.match_indices(text).any(quantified))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn regress_agrees(pattern in any_pattern(), haystack in any_haystack()) {
-        // A quantified boundary, which regress accepts, unlike V8 and the standard.
-        prop_assume!(![r"\b", r"\B"].iter().any(|boundary| {
-            pattern.match_indices(boundary).any(|(at, _)| pattern[at + 2..].starts_with(['*', '+', '?', '{']))
-        }));
+        if regress_differs(&pattern) {
+            return Ok(());
+        }
         let compiled = compile(&pattern);
         let units = pattern.encode_utf16().map(u32::from);
         let other = regress::Regex::from_unicode(units, "");
