@@ -10,7 +10,7 @@ use super::units::{UnitSet, is_word};
 use crate::ecma::text::utf16_units;
 
 /// Instructions, units and choices looked at for one answer: some tens of milliseconds.
-const MAX_STEPS: u32 = 12_000_000;
+pub(super) const MAX_STEPS: u32 = 12_000_000;
 /// Entries of 16 bytes.
 const MAX_STACK: usize = 1 << 20;
 /// Bits; above, a haystack is matched without memory.
@@ -314,8 +314,9 @@ impl<'p, H: Units> Matcher<'p, H> {
             }
             return Ok(Step::Fail);
         }
-        let mut kept = look.stack as usize;
-        for index in kept..self.stack.len() {
+        let first = look.stack as usize;
+        let mut kept = first;
+        for index in first..self.stack.len() {
             if let Entry::Restore { .. } = self.stack[index] {
                 self.stack[kept] = self.stack[index];
                 kept += 1;

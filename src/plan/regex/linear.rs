@@ -70,8 +70,8 @@ fn split_pairs(wtf8: &[u8]) -> Cow<'_, [u8]> {
 fn encode(unit: u16) -> ([u8; 3], usize) {
     let last = 0x80 | (unit & 0x3F) as u8;
     match unit {
-        0..0x80 => ([unit as u8, 0, 0], 1),
-        ..0x800 => ([0xC0 | (unit >> 6) as u8, last, 0], 2),
+        ..=0x7F => ([unit as u8, 0, 0], 1),
+        0x80..=0x7FF => ([0xC0 | (unit >> 6) as u8, last, 0], 2),
         _ => ([0xE0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3F) as u8, last], 3),
     }
 }

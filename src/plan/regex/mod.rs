@@ -17,6 +17,8 @@ mod program;
 mod tests;
 mod units;
 
+use std::fmt;
+
 use crate::ecma::text::Text;
 use linear::Linear;
 use program::Program;
@@ -68,6 +70,12 @@ impl Pattern {
                 self.program.as_ref().map_or(MatchOutcome::Exhausted, |program| program.run(haystack).outcome)
             }
         }
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pattern").field("is_linear", &self.linear.is_some()).finish_non_exhaustive()
     }
 }
 
