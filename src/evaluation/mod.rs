@@ -158,7 +158,8 @@ impl<S: Slots + ?Sized> Run<'_, S> {
 
     fn condition(&mut self, condition: &Condition) -> Result<bool, InvalidPattern> {
         let Condition { source, operator, matches_none } = condition;
-        if let Source::Cohorts(CohortSlot { identity, any_of: Some(any_of), group, .. }) = source
+        if let Source::Cohorts(cohorts) = source
+            && let CohortSlot { identity, any_of: Some(any_of), group, .. } = &**cohorts
             && !matches_none
             && let Operator::SetContainsAny { negated, .. } = operator
             && let Some(identity) = self.identity(*identity)
