@@ -36,7 +36,7 @@ class Link {
     this.native = new native.LocalClient(
       settings(apiKey, config, store !== undefined),
       this.mailbox.receive,
-      orders(config, parts),
+      requests(config, parts),
     );
     this.flags = new NativeFlags(this.native, logger);
     this.cohorts = new NativeCohorts(this.native);
@@ -176,11 +176,8 @@ function settings(apiKey, config, reportsFlags) {
   return {
     apiKey: String(apiKey),
     serverUrl: String(config.serverUrl),
-    streamServerUrl: String(config.streamServerUrl),
-    streamUpdates: Boolean(config.streamUpdates),
     pollingIntervalMillis:
       config.flagConfigPollingIntervalMillis === undefined ? 30000 : Number(config.flagConfigPollingIntervalMillis),
-    streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
     reportsFlags,
     cohorts: cohorts
       ? {
@@ -199,15 +196,8 @@ function settings(apiKey, config, reportsFlags) {
  * @param {any} config
  * @param {Parts} parts
  */
-function orders(config, { httpClient, streamEventSourceFactory }) {
-  const { httpAgent } = config;
-  return {
-    requests: httpClient !== undefined || httpAgent ? takeOrders({ httpAgent, httpClient }) : undefined,
-    streams:
-      streamEventSourceFactory !== undefined || httpAgent
-        ? takeOrders({ httpAgent, streamEventSourceFactory })
-        : undefined,
-  };
+function requests({ httpAgent }, { httpClient }) {
+  return httpClient !== undefined || httpAgent ? takeOrders({ httpAgent, httpClient }) : undefined;
 }
 
 /**

@@ -21,7 +21,14 @@ export declare class LocalClient {
   deleteCohort(id: string): void
   /** Which of these cohorts are of the group type and hold the member, in their order. */
   cohortsWith(groupType: string, member: string, ids: string[]): string[]
-  constructor()
+  /** `receive` gets log lines and the ends of promises; `send`, where given, makes the requests. */
+  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null)
+  /** Begins synchronisation. Its first success or failure is posted under the number returned. */
+  start(): number
+  /** After the end of a start: lets the process go. */
+  rest(): void
+  /** Ends synchronisation. Nothing is installed afterwards. */
+  stop(): void
   /** A view of the current flags for evaluation. */
   view(): View
   /** Changes whenever the flags do. */
@@ -82,6 +89,37 @@ export interface CohortIds {
   flags: Array<NamedIds>
 }
 
+/**
+ * The JSON text in a cookie of the new format.
+ *
+ * # Errors
+ * If its percent encoding is broken.
+ */
+export declare function cookieDecode(cookie: string): string
+
+/** A cookie of the new format for a JSON text. */
+export declare function cookieEncode(json: string): string
+
+/** A cookie of the old format. */
+export declare function cookieGenerate(deviceId: string): string
+
+/** The ids in a cookie. */
+export interface CookieIds {
+  deviceId: string
+  userId?: string
+}
+
+/**
+ * The cookie's name for an API key.
+ *
+ * # Errors
+ * If the key is too short.
+ */
+export declare function cookieName(apiKey: string, newFormat: boolean): string
+
+/** The ids in a cookie of the old format. */
+export declare function cookieParse(cookie: string): CookieIds
+
 /** An error for the face to make a JavaScript error of. */
 export interface ErrorDescription {
   /** Which class of error. */
@@ -111,6 +149,24 @@ export interface FetchRequest {
   backoffMinMillis: number
   backoffMaxMillis: number
   backoffScalar: number
+}
+
+export interface LocalCohortSettings {
+  apiKey: string
+  secretKey: string
+  serverUrl: string
+  maxCohortSize: number
+  pollingIntervalMillis: number
+}
+
+/** Where a client's flags and cohorts come from. Times in milliseconds. */
+export interface LocalSettings {
+  apiKey: string
+  serverUrl: string
+  pollingIntervalMillis: number
+  /** Whether every update's flags are to be posted. */
+  reportsFlags: boolean
+  cohorts?: LocalCohortSettings
 }
 
 /** What JavaScript is told. */

@@ -28,6 +28,8 @@ pub mod http;
 pub mod key;
 pub mod plan;
 #[cfg(feature = "sync")]
+pub mod polling;
+#[cfg(feature = "sync")]
 pub mod remote;
 pub mod snapshot;
 #[cfg(feature = "sync")]

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod cohorts;
+mod cookie;
 mod custom;
 mod evaluate;
 mod flags;
