@@ -45,9 +45,13 @@ const FAULTS = {
   cut: (exchange, { afterBytes = 8, reset: hard = false }, ordinary) => {
     const { response } = exchange;
     const breakOff = async () => {
-      if (!hard) return void socketOf(response).destroySoon();
-      await pause(response, SEEN_MILLIS);
-      reset(response);
+      if (hard) {
+        await pause(response, SEEN_MILLIS);
+        reset(response);
+      } else {
+        socketOf(response).destroySoon();
+        await gone(response);
+      }
     };
     return send(exchange, ordinary(), (body) => followed(limited(body, afterBytes), breakOff));
   },
@@ -198,7 +202,10 @@ function reset(response) {
   const socket = socketOf(response);
   // Under TLS only the connection below can be reset.
   const below = /** @type {any} */ (socket)._parent || socket;
-  if (typeof below.resetAndDestroy === 'function') below.resetAndDestroy();
+  // `resetAndDestroy()` says goodbye properly before it resets, which a client may see first. With this mark, by which it
+  // has a socket reset, there is no goodbye. (Node before 16.17 cannot reset: there the connection is closed.)
+  below.resetAndClosing = typeof below.resetAndDestroy === 'function';
+  below.destroy();
   socket.destroy();
 }
 
