@@ -199,11 +199,10 @@ function enriched(client, user) {
  * @param {Record<string, any>} flags
  */
 function cohortIds(flags) {
-  /** @type {{ groups: [string, string[]][], flags: [string, string[]][] }} */
-  const found = JSON.parse(native.cohortIds(JSON.stringify(flags)));
+  const found = native.cohortIds(JSON.stringify(flags));
   return {
-    groups: new Map(found.groups.map(([type, ids]) => [type, new Set(ids)])),
-    byFlag: Object.fromEntries(found.flags.map(([key, ids]) => [key, new Set(ids)])),
+    groups: new Map(found.groups.map(({ name, ids }) => [name, new Set(ids)])),
+    byFlag: Object.fromEntries(found.flags.map(({ name, ids }) => [name, new Set(ids)])),
   };
 }
 

@@ -3,9 +3,10 @@
 const { populateRemoteConfig } = require('./config');
 const { withTextValue } = require('./evaluation/templates');
 const { errorOf } = require('./errors');
-const { JsTransport } = require('./js-transport');
 const { Logger } = require('./logger');
+const { Mailbox } = require('./mailbox');
 const native = require('./native');
+const { takeOrders } = require('./transport/orders');
 
 /**
  * Remote evaluation: the variants of a user, fetched from the server.
@@ -21,6 +22,27 @@ const LIBRARY = 'experiment-node-server/1.13.6';
 /** Where a client keeps what is not part of its public face. */
 const INNER = Symbol('experiment');
 
+/** The native client and its mailbox. */
+class Inner {
+  /**
+   * @param {Logger} logger
+   * @param {any} httpAgent
+   */
+  constructor(logger, httpAgent) {
+    this.mailbox = new Mailbox((message) => log(logger, message.kind, message.error));
+    this.native = new native.RemoteClient(this.mailbox.receive, httpAgent ? takeOrders({ httpAgent }) : undefined);
+  }
+
+  /**
+   * @param {import('../native/index').FetchRequest} request
+   * @returns {Promise<any>}
+   */
+  async fetch(request) {
+    const body = await this.mailbox.end(this.native.fetch(request), () => this.native.rest());
+    return JSON.parse(/** @type {string} */ (body));
+  }
+}
+
 class RemoteEvaluationClient {
   /**
    * @param {string} apiKey
@@ -30,10 +52,7 @@ class RemoteEvaluationClient {
     this.apiKey = apiKey;
     this.config = populateRemoteConfig(config);
     this.logger = new Logger(this.config.logLevel, this.config.loggerProvider);
-    const transport = this.config.httpAgent ? new JsTransport({ agent: this.config.httpAgent }) : undefined;
-    Object.defineProperty(this, INNER, {
-      value: new native.RemoteClient(transport && ((request) => transport.send(request))),
-    });
+    Object.defineProperty(this, INNER, { value: new Inner(this.logger, this.config.httpAgent) });
   }
 
   /**
@@ -48,29 +67,20 @@ class RemoteEvaluationClient {
     this.logger.debug('[Experiment] Fetching variants for user: ', user);
     const { config } = this;
     const { flagKeys, tracksAssignment, tracksExposure } = options || /** @type {FetchOptions} */ ({});
-    let body;
-    try {
-      body = await /** @type {any} */ (this)[INNER].fetch(
-        {
-          apiKey: String(this.apiKey),
-          serverUrl: String(config.serverUrl),
-          user: JSON.stringify({ library: LIBRARY, ...user }),
-          flagKeys: flagKeys ? JSON.stringify(flagKeys) : undefined,
-          tracksAssignment: isGiven(tracksAssignment) ? Boolean(tracksAssignment) : undefined,
-          tracksExposure: isGiven(tracksExposure) ? Boolean(tracksExposure) : undefined,
-          timeoutMillis: config.fetchTimeoutMillis,
-          retries: config.fetchRetries,
-          retryTimeoutMillis: config.fetchRetryTimeoutMillis,
-          backoffMinMillis: config.fetchRetryBackoffMinMillis,
-          backoffMaxMillis: config.fetchRetryBackoffMaxMillis,
-          backoffScalar: config.fetchRetryBackoffScalar,
-        },
-        (/** @type {string} */ event, /** @type {any} */ error) => this.#log(event, error),
-      );
-    } catch (error) {
-      throw errorOf(error);
-    }
-    const variants = JSON.parse(body);
+    const variants = await /** @type {any} */ (this)[INNER].fetch({
+      apiKey: String(this.apiKey),
+      serverUrl: String(config.serverUrl),
+      user: JSON.stringify({ library: LIBRARY, ...user }),
+      flagKeys: flagKeys ? JSON.stringify(flagKeys) : undefined,
+      tracksAssignment: isGiven(tracksAssignment) ? Boolean(tracksAssignment) : undefined,
+      tracksExposure: isGiven(tracksExposure) ? Boolean(tracksExposure) : undefined,
+      timeoutMillis: config.fetchTimeoutMillis,
+      retries: Number(config.fetchRetries) || 0,
+      retryTimeoutMillis: config.fetchRetryTimeoutMillis,
+      backoffMinMillis: Number(config.fetchRetryBackoffMinMillis) || 0,
+      backoffMaxMillis: Number(config.fetchRetryBackoffMaxMillis) || 0,
+      backoffScalar: Number(config.fetchRetryBackoffScalar),
+    });
     this.logger.debug('[Experiment] Fetched variants: ', variants);
     return toVariants(variants);
   }
@@ -94,27 +104,22 @@ class RemoteEvaluationClient {
       return {};
     }
   }
-
-  /**
-   * @param {string} event
-   * @param {any} error
-   */
-  #log(event, error) {
-    switch (event) {
-      case 'failed':
-        return this.logger.error('[Experiment] Fetch failed: ', errorOf(error));
-      case 'retrying':
-        return this.logger.debug('[Experiment] Retrying fetch');
-      case 'retryFailed':
-        return this.logger.error('[Experiment] Retry falied: ', errorOf(error));
-      default:
-        return this.logger.error(/** @type {any} */ (errorOf(error)));
-    }
-  }
 }
 
 /** @deprecated use {@link RemoteEvaluationClient} */
 class ExperimentClient extends RemoteEvaluationClient {}
+
+/**
+ * @param {Logger} logger
+ * @param {string} event
+ * @param {any} error
+ */
+function log(logger, event, error) {
+  if (event === 'retrying') logger.debug('[Experiment] Retrying fetch');
+  else if (event === 'failed') logger.error('[Experiment] Fetch failed: ', errorOf(error));
+  else if (event === 'retryFailed') logger.error('[Experiment] Retry falied: ', errorOf(error));
+  else logger.error(/** @type {any} */ (errorOf(error)));
+}
 
 /** @param {unknown} value */
 function isGiven(value) {

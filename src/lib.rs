@@ -15,7 +15,12 @@
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
+pub mod cohort;
 pub mod ecma;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod key;
+#[cfg(feature = "sync")]
+pub mod remote;
 #[cfg(feature = "sync")]
 pub mod transport;

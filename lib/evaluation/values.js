@@ -3,9 +3,13 @@
 /**
  * How a property value of a user crosses into the native engine.
  *
- * In: any JavaScript value. Out: `undefined` (none), a string, or an array whose first element is the text
- * form (for bucketing; `undefined` where no bucket reads it) and whose others are the elements of its array
- * view. Numbers and objects are turned into text here, so that their formatting is the engine's own.
+ * In: any JavaScript value. Out: `undefined` (none), a string, or an array:
+ * - `[form, ...items]`: a list, with its text form (for bucketing; `undefined` where no bucket reads it);
+ * - `[form, null]`: the text of something that is neither a string nor a list, though it looks like one.
+ * Numbers and objects are turned into text here, so that their formatting is the engine's own. Strings cross as
+ * they are: whether one holds a list in JSON is seen on the other side.
+ *
+ * @typedef {string | (string | null | undefined)[] | undefined} Crossing
  */
 
 const OPEN_BRACKET = 91;
@@ -50,32 +54,26 @@ function text(value) {
 /**
  * What conditions see of a value: its array view if it has one, else its text.
  * @param {any} value
- * @returns {string | (string | undefined)[] | undefined}
+ * @returns {Crossing}
  */
 function matched(value) {
-  if (typeof value === 'string') {
-    if (value.charCodeAt(0) !== OPEN_BRACKET) return value;
-    return listFromJson(value, undefined) || value;
-  }
+  if (typeof value === 'string') return value;
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object') return String(value);
-  return listFromObject(value, undefined) || text(value);
+  return listFromObject(value, undefined) || plain(text(value));
 }
 
 /**
  * As {@link matched}, with the text form beside the array view.
  * @param {any} value
- * @returns {string | (string | undefined)[] | undefined}
+ * @returns {Crossing}
  */
 function matchedAndText(value) {
-  if (typeof value === 'string') {
-    if (value.charCodeAt(0) !== OPEN_BRACKET) return value;
-    return listFromJson(value, value) || value;
-  }
+  if (typeof value === 'string') return value;
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object') return String(value);
   const form = text(value);
-  return listFromObject(value, form) || form;
+  return listFromObject(value, form) || plain(form);
 }
 
 /**
@@ -87,6 +85,15 @@ function matchedAndText(value) {
 function identity(value) {
   if (typeof value === 'string') return value === '' ? undefined : value;
   return value ? true : undefined;
+}
+
+/**
+ * The text of an object that is no list.
+ * @param {string | undefined} form
+ * @returns {Crossing}
+ */
+function plain(form) {
+  return form !== undefined && form.charCodeAt(0) === OPEN_BRACKET ? [form, null] : form;
 }
 
 /**

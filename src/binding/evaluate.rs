@@ -234,7 +234,7 @@ impl Bound {
         let mut slots = Arguments { env, values: &arguments, of_slot: &self.argument_of_slot };
         evaluation::evaluate(
             &snapshot.plan,
-            snapshot.cohorts(),
+            &snapshot.cohorts,
             &self.selection,
             source,
             &mut slots,
@@ -251,6 +251,55 @@ struct Arguments<'a> {
     env: sys::napi_env,
     values: &'a [sys::napi_value],
     of_slot: &'a [u32],
+}
+
+impl Slots for Arguments<'_> {
+    fn read(&mut self, slot: u32, into: &mut SlotBuffer) {
+        let value = self.values[self.of_slot[slot as usize] as usize];
+        // SAFETY: `value` is a handle of the running call.
+        if unsafe { push_string(self.env, value, into.bytes()) } {
+            into.set_string();
+            return;
+        }
+        let mut kind = 0;
+        // SAFETY: as above.
+        unsafe { sys::napi_typeof(self.env, value, &mut kind) };
+        match kind {
+            sys::ValueType::napi_boolean => into.set_present(),
+            sys::ValueType::napi_object => self.read_array(value, into),
+            _ => {}
+        }
+    }
+}
+
+impl Arguments<'_> {
+    /// A list with its text form first, or the text of what is not a list: see `lib/evaluation/values.js`.
+    fn read_array(&self, array: sys::napi_value, into: &mut SlotBuffer) {
+        let mut length = 0;
+        // SAFETY: `array` is a handle of the running call.
+        unsafe { sys::napi_get_array_length(self.env, array, &mut length) };
+        for index in 1..length {
+            let is_string = self.push_element(array, index, into);
+            if is_string {
+                into.push_item();
+            } else if length == 2 {
+                self.push_element(array, 0, into);
+                into.set_text();
+                return;
+            }
+        }
+        self.push_element(array, 0, into);
+        into.set_list();
+    }
+
+    fn push_element(&self, array: sys::napi_value, index: u32, into: &mut SlotBuffer) -> bool {
+        let mut element = ptr::null_mut();
+        // SAFETY: `array` is a handle of the running call; a handle from it lives as long.
+        unsafe {
+            sys::napi_get_element(self.env, array, index, &mut element) == sys::Status::napi_ok
+                && push_string(self.env, element, into.bytes())
+        }
+    }
 }
 
 /// The distinct sets of absent flags that a selection has answered with, numbered as they came.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, Unknown};
+use napi::bindgen_prelude::{JsValue, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -49,13 +49,10 @@ impl View {
         self.pinned.snapshot().plan.select(None).flags.len() as u32
     }
 
-    /// Whether some slot is a whole object of the context.
+    /// Whether some selector sees cohort ids as a part of something larger: users must then be enriched first.
     #[napi(getter)]
     pub fn wide(&self) -> bool {
-        self.pinned.snapshot().plan.slots().iter().any(|slot| match slot {
-            Slot::Value { path, .. } => path.len() < 2,
-            Slot::Identity(_) => false,
-        })
+        self.pinned.snapshot().plan.select(None).reads_enriched_user
     }
 
     /// Takes new cohorts in. `false` if the flags are others: a new view is needed.
@@ -68,13 +65,16 @@ impl View {
     #[napi]
     pub fn unavailable(&self) -> Vec<String> {
         let snapshot = self.pinned.snapshot();
-        snapshot
-            .unavailable_cohorts()
-            .into_iter()
-            .map(|(flag, ids)| {
-                let ids: Vec<_> = ids.iter().map(|id| id.to_string_lossy()).collect();
+        let missing = |&&id: &&u32| snapshot.cohorts[id as usize].is_none();
+        let flags = snapshot.plan.flags().iter().filter(|flag| flag.cohorts.iter().any(|id| missing(&id)));
+        flags
+            .map(|flag| {
+                let ids: Vec<_> = flag.cohorts.iter().filter(missing).collect();
+                let ids: Vec<_> =
+                    ids.iter().map(|&&id| snapshot.plan.cohort_ids()[id as usize].to_string()).collect();
                 format!(
-                    "[Experiment] Flag {flag} has cohort ids {} unavailable, evaluation may be incorrect",
+                    "[Experiment] Flag {} has cohort ids {} unavailable, evaluation may be incorrect",
+                    flag.map_key,
                     ids.join(",")
                 )
             })

@@ -1,0 +1,13 @@
+//! The boundary to JavaScript: the only place that knows Node-API, and the only one with `unsafe`.
+//!
+//! Evaluation crosses by [`evaluate`], which is measured and has its own rules; everything else is ordinary
+//! napi-rs classes and functions. No decision is made here: arguments are read, the core is asked, answers are
+//! handed over.
+
+#![allow(unsafe_code)]
+
+mod evaluate;
+mod flags;
+mod local;
+mod text;
+mod view;
