@@ -2,15 +2,14 @@
 
 /** The emulator from outside its process: control endpoint, command line, TLS. */
 
-const { spawn } = require('child_process');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const test = require('ava');
 const { Emulator } = require('../emulator');
+const { run } = require('./support/process');
 const { ask } = require('./support/wire');
 
-const cli = path.join(__dirname, '..', 'emulator', 'cli.js');
 const tls = {
   key: fs.readFileSync(path.join(__dirname, 'support', 'tls', 'key.pem')),
   cert: fs.readFileSync(path.join(__dirname, 'support', 'tls', 'cert.pem')),
@@ -28,26 +27,8 @@ async function controlled(t, options) {
   return { emulator, call };
 }
 
-/** The command line tool in a process that ends with the test. */
-function run(t, args) {
-  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.teardown(() => child.kill('SIGKILL'));
-  let text = '';
-  let wake = () => {};
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (piece) => {
-      text += piece;
-      wake();
-    });
-  }
-  const exit = new Promise((resolve) => child.once('close', (code) => resolve({ code, text })));
-  /** Resolves with what matches, once it has been printed. */
-  const printed = async (pattern) => {
-    while (!pattern.test(text)) await new Promise((resolve) => (wake = resolve));
-    return pattern.exec(text);
-  };
-  return { child, exit, printed };
-}
+/** The command line tool. */
+const cli = (t, ...args) => run(t, 'emulator/cli.js', ...args);
 
 /** A file that goes away with the test. */
 function file(t, content) {
@@ -147,7 +128,7 @@ test('serves https', async (t) => {
 
 test('the command line serves a file, follows its changes and ends when asked to', async (t) => {
   const name = file(t, JSON.stringify({ deploymentKey: 'secret-key', flags: [{ key: 'a' }] }));
-  const { child, exit, printed } = run(t, ['--port', '0', `--file=${name}`, '--watch']);
+  const { child, exit, printed } = cli(t, '--port', '0', `--file=${name}`, '--watch');
   const [, url] = await printed(/at (http:\S+)/);
   const get = () => ask(`${url}/sdk/v2/flags`, { headers: { Authorization: 'Api-Key secret-key' } });
   t.is((await get()).body, '[{"key":"a"}]');
@@ -168,7 +149,7 @@ test('the command line serves a file, follows its changes and ends when asked to
 });
 
 test('the command line explains itself, and what is wrong', async (t) => {
-  const ends = async (...args) => run(t, args).exit;
+  const ends = async (...args) => cli(t, ...args).exit;
   const help = await ends('--help');
   t.is(help.code, 0);
   t.regex(help.text, /^Usage: experiment-emulator/);
@@ -189,7 +170,7 @@ test('the command line explains itself, and what is wrong', async (t) => {
 test('the command line says that a port is taken', async (t) => {
   const emulator = await Emulator.start();
   t.teardown(() => emulator.close());
-  const { code, text } = await run(t, ['--port', String(emulator.port)]).exit;
+  const { code, text } = await cli(t, '--port', String(emulator.port)).exit;
   t.is(code, 1);
   t.regex(text, /EADDRINUSE/);
 });
