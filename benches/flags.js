@@ -41,10 +41,20 @@ function flag(i) {
 /** @param {number} i */
 function segments(i) {
   const first = CONDITIONS[i % CONDITIONS.length](i);
+  const second = CONDITIONS[(i + 3) % CONDITIONS.length](i);
   const salt = `salt${i}`;
   const selector = ['context', 'user', i % 3 ? 'user_id' : 'device_id'];
+  const testers = Array.from({ length: 8 }, (_, n) => `tester-${i}-${n}`);
   return [
-    { conditions: [[first]], metadata: { segmentName: 'Targeted' }, variant: 'treatment' },
+    {
+      conditions: [
+        [condition(['user', 'user_id'], 'is', testers)],
+        [condition(['user', 'device_id'], 'is', testers)],
+      ],
+      metadata: { segmentName: 'Individual Inclusions' },
+      variant: 'treatment',
+    },
+    { conditions: [[first], [second]], metadata: { segmentName: 'Targeted' }, variant: 'treatment' },
     {
       metadata: { segmentName: 'All Other Users' },
       bucket: {

@@ -31,7 +31,8 @@ class Inner {
   constructor(link, logger, logsUsers) {
     this.link = link;
     this.logsUsers = logsUsers;
-    this.engine = new Engine(link.native, (message) => logger.error(message));
+    this.engine = new Engine(link, (message) => logger.error(message));
+    link.flags.onChange = () => this.engine.outdate();
   }
 }
 
@@ -47,8 +48,8 @@ class LocalEvaluationClient {
     /** @protected */
     this.config = populateLocalConfig(config);
     const logger = new Logger(this.config.logLevel, this.config.loggerProvider);
-    const link = new Link(apiKey, this.config, { flagConfigCache, httpClient, streamEventSourceFactory });
-    this.cache = new InMemoryFlagConfigCache(flagConfigCache, this.config.bootstrap, link.flags);
+    const link = new Link(apiKey, this.config, logger, { flagConfigCache, httpClient, streamEventSourceFactory });
+    this.cache = new InMemoryFlagConfigCache(flagConfigCache, this.config.bootstrap || {}, link.flags);
     this.logger = logger;
     this.cohortStorage = new InMemoryCohortStorage(link.cohorts);
     Object.defineProperty(this, INNER, {

@@ -127,7 +127,7 @@ const NUMBERS = [0, -0, 1, 9, 10, 1.5, 1e21, 1e-7, 0.1 + 0.2, NaN, Infinity, -1,
 
 const PATTERNS = ['^a', 'b$', '.', '^.$', '\\d+', '^\\w+@\\w+\\.com$', '[A-Z]', '(a)(b)?', 'true|false', '\\ud83d', '^$', '(?=a)ab', '\\s', '[^a]', 'a{2}', '(?:x|)+1'];
 
-const NAMES = ['plan', 'country', 'age', 'tags', 'version', 'app', 'nested', 'flag', 'a', '1', 'constructor', 'länd'];
+const NAMES = ['plan', 'country', 'age', 'tags', 'version', 'app', 'nested', 'flag', 'a', '1', 'länd'];
 const GROUP_TYPES = ['org', 'team', 'org id'];
 const GROUP_NAMES = ['acme', 'x', '', '5'];
 
@@ -145,7 +145,7 @@ function value(random, depth = 0) {
 function object(random, depth = 0) {
   const result = {};
   for (const name of random.some(NAMES, 4)) {
-    if (name !== 'constructor') result[name] = value(random, depth + 1);
+    result[name] = value(random, depth + 1);
   }
   return result;
 }

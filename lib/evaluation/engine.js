@@ -6,17 +6,17 @@ const { plainUser } = require('./context');
 /**
  * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
  *
- * @typedef {import('./view').NativeView & { wide: boolean, renew(): boolean, unavailable(): string[] }} NativeView
- * @typedef {{ view(): NativeView }} NativeClient
+ * @typedef {import('./view').NativeView & { renew(): boolean, unavailable(): string[] }} NativeView
+ * @typedef {{ view(): NativeView }} Source
  */
 
 class Engine {
   /**
-   * @param {NativeClient} native
+   * @param {Source} source
    * @param {(message: string) => void} onProblem told once what an update leaves wrong
    */
-  constructor(native, onProblem) {
-    this.native = native;
+  constructor(source, onProblem) {
+    this.source = source;
     this.onProblem = onProblem;
     /** @type {View | undefined} */
     this.view = undefined;
@@ -44,7 +44,7 @@ class Engine {
 
   /** Whether some selector reads a whole object of the context, so that the context must be enriched first. */
   get wide() {
-    return (this.view || this.#renew()).native.wide;
+    return (this.view || this.#renew()).wide;
   }
 
   /**
@@ -61,10 +61,15 @@ class Engine {
     }
   }
 
+  /** Flags have been written that the view does not know. */
+  outdate() {
+    this.view = undefined;
+  }
+
   #renew() {
     let view = this.view;
     if (view === undefined || !view.native.renew()) {
-      view = new View(this.native.view());
+      view = new View(this.source.view());
       this.view = view;
       this.reported.clear();
     }

@@ -15,7 +15,7 @@ const { template } = require('./templates');
  * @typedef {import('./reader').Slot} Slot
  * @typedef {import('./templates').Template} Template
  * @typedef {{ flags: string[], slots: Slot[], evaluate: import('./reader').NativeEvaluate }} NativeSelection
- * @typedef {{ capacity: number, select(keys: string[] | null, codes: Uint32Array): NativeSelection,
+ * @typedef {{ capacity: number, wide: boolean, select(keys: string[] | null, codes: Uint32Array): NativeSelection,
  *   outcome(code: number): string }} NativeView
  */
 
@@ -40,6 +40,8 @@ class View {
   /** @param {NativeView} native */
   constructor(native) {
     this.native = native;
+    /** Whether users must have their cohorts written in before they are read. */
+    this.wide = native.wide;
     /** @type {Uint32Array} An explicit buffer: its memory stays where it is for as long as it lives. */
     this.codes = new Uint32Array(new ArrayBuffer(4 * (native.capacity + HEADER)));
     /** @type {Template[]} */

@@ -148,9 +148,8 @@ pub unsafe fn bind(
     }));
     let mut function = ptr::null_mut();
     // SAFETY: `bound` lives until the finalizer below, which runs after the function is gone.
-    let status = unsafe {
-        sys::napi_create_function(env, ptr::null(), 0, Some(call), bound.cast(), &mut function)
-    };
+    let status =
+        unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(call), bound.cast(), &mut function) };
     if status == sys::Status::napi_ok {
         // SAFETY: hands `bound` over to the finalizer.
         let status = unsafe {
@@ -184,9 +183,7 @@ unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> 
         let mut data = ptr::null_mut();
         let mut count = 0;
         // SAFETY: `env` and `info` are those of this call; with no room for arguments only `data` is written.
-        unsafe {
-            sys::napi_get_cb_info(env, info, &mut count, ptr::null_mut(), ptr::null_mut(), &mut data)
-        };
+        unsafe { sys::napi_get_cb_info(env, info, &mut count, ptr::null_mut(), ptr::null_mut(), &mut data) };
         // SAFETY: `data` is the `Bound` given to `napi_create_function`; it lives as long as the function,
         // which is running.
         let bound = unsafe { &*data.cast::<Bound>() };

@@ -18,13 +18,10 @@ pub struct LocalClient {
     world: Arc<World>,
 }
 
-/// The flags as they came.
-#[napi(object, object_from_js = false)]
-pub struct FlagsJson {
-    #[napi(ts_type = "string")]
-    pub json: JsText,
-    /// Whether `json` is an array of flags and not a map.
-    pub is_array: bool,
+impl LocalClient {
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
 }
 
 #[napi]
@@ -41,20 +38,17 @@ impl LocalClient {
         View::new(Arc::clone(&self.world))
     }
 
-    /// Grows with every change of flags or cohorts.
+    /// Changes whenever the flags do.
     #[napi(getter)]
-    pub fn epoch(&self) -> f64 {
-        self.world.epoch() as f64
+    pub fn flags_version(&self) -> f64 {
+        self.world.load().flags_epoch as f64
     }
 
-    /// The current flags.
-    #[napi]
-    pub fn flags(&self) -> FlagsJson {
-        let (json, is_array) = match &self.world.load().raw {
-            RawFlags::Array(json) => (json.clone(), true),
-            RawFlags::Map(json) => (json.clone(), false),
-        };
-        FlagsJson { json: JsText(Text::from_wtf8(&*json)), is_array }
+    /// The current flags as they came: the server's list, or a map.
+    #[napi(ts_return_type = "string")]
+    pub fn flags(&self) -> JsText {
+        let (RawFlags::Array(json) | RawFlags::Map(json)) = &self.world.load().raw;
+        JsText(Text::from_wtf8(&**json))
     }
 
     /// Replaces the flags by a map of flags (JSON text), keeping the cohorts.

@@ -6,8 +6,13 @@
 
 #![allow(unsafe_code)]
 
+mod cohorts;
+mod custom;
 mod evaluate;
 mod flags;
 mod local;
+mod mailbox;
+mod remote;
+mod runtime;
 mod text;
 mod view;

@@ -126,9 +126,8 @@ unsafe fn push_utf16_string(env: sys::napi_env, value: sys::napi_value, bytes: &
     }
     let mut units = vec![0u16; length + 1];
     // SAFETY: `units` has room for the string and its terminator.
-    if unsafe {
-        sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr(), units.len(), &mut length)
-    } != sys::Status::napi_ok
+    if unsafe { sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr(), units.len(), &mut length) }
+        != sys::Status::napi_ok
     {
         return false;
     }

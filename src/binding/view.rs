@@ -82,7 +82,9 @@ impl View {
     }
 
     /// Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`.
-    #[napi(ts_return_type = "{ flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }")]
+    #[napi(
+        ts_return_type = "{ flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }"
+    )]
     pub fn select<'env>(
         &self,
         env: &'env Env,
@@ -93,11 +95,8 @@ impl View {
         let plan = &snapshot.plan;
         let keys: Option<Vec<Text>> = keys.map(|keys| keys.into_iter().map(|key| key.0).collect());
         let selection = plan.select(keys.as_deref());
-        let flags: Vec<JsText> = selection
-            .flags
-            .iter()
-            .map(|&flag| JsText(plan.flags()[flag as usize].key.clone()))
-            .collect();
+        let flags: Vec<JsText> =
+            selection.flags.iter().map(|&flag| JsText(plan.flags()[flag as usize].key.clone())).collect();
         let slots: Vec<SlotDescription> =
             selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
         // SAFETY: the environment and the array are those of this call.

@@ -3,9 +3,18 @@
 //! In: the body of a cohort download, or members put by hand. Out: a [`Cohort`], which answers "is this id a
 //! member?" for the plan and the snapshot, and gives its members back for the JavaScript face.
 
+mod arena;
+mod bits;
+mod builder;
 mod membership;
+mod packed;
+mod packing;
+mod parse;
+mod plain;
+mod scan;
 
 pub use membership::Members;
+pub use parse::{CohortParseError, CohortParser};
 
 use crate::ecma::text::Text;
 
@@ -55,6 +64,11 @@ impl Cohort {
 
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// The memory the members take, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.members.heap_bytes()
     }
 
     /// The distinct members, in the order in which they first came.

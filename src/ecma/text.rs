@@ -177,6 +177,25 @@ impl Iterator for Utf16Units<'_> {
     }
 }
 
+/// Takes WTF-8 apart: stretches of UTF-8, each with the lone surrogate that ends it, if one does.
+pub fn utf8_runs(bytes: &[u8]) -> impl Iterator<Item = (&str, Option<u16>)> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let bytes = rest.take().filter(|bytes| !bytes.is_empty())?;
+        // Only surrogates begin with 0xED and go on with 0xA0 or more.
+        let lone = bytes.windows(3).position(|window| window[0] == 0xED && window[1] >= 0xA0);
+        let (run, surrogate) = match lone {
+            Some(at) => {
+                rest = Some(&bytes[at + 3..]);
+                let (second, third) = (u16::from(bytes[at + 1]), u16::from(bytes[at + 2]));
+                (&bytes[..at], Some(0xD000 | ((second & 0x3F) << 6) | (third & 0x3F)))
+            }
+            None => (bytes, None),
+        };
+        Some((std::str::from_utf8(run).unwrap_or_default(), surrogate))
+    })
+}
+
 /// Orders WTF-8 strings as JavaScript's `<` does: by UTF-16 code unit.
 pub fn compare_utf16(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     utf16_units(a).cmp(utf16_units(b))

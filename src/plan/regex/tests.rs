@@ -1,0 +1,384 @@
+//! Both tiers answer every question they can, and must agree with V8 and with one another.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+use MatchOutcome::{Exhausted, Match, NoMatch};
+
+/// What V8 says: made by `__test__/rust/regex_cases.mjs`.
+const CASES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/__test__/rust/regex_cases.json"));
+
+/// A pattern, haystacks it matches, haystacks it does not; the pattern alone where it is invalid.
+#[derive(Deserialize)]
+struct Case(Text, #[serde(default)] Option<Vec<Text>>, #[serde(default)] Vec<Text>);
+
+fn compile(pattern: &str) -> Result<Pattern, PatternError> {
+    Pattern::compile(&Text::from(pattern))
+}
+
+fn linear(pattern: &Pattern, haystack: &[u8]) -> Option<MatchOutcome> {
+    let matched = pattern.linear.as_ref()?.is_match(haystack)?;
+    Some(if matched { Match } else { NoMatch })
+}
+
+fn backtrack(pattern: &Pattern, haystack: &[u8]) -> MatchOutcome {
+    pattern.program.as_ref().unwrap().run(haystack).outcome
+}
+
+#[track_caller]
+fn assert_outcome(pattern: &str, haystack: &Text, expected: MatchOutcome) {
+    let compiled = compile(pattern).unwrap();
+    assert_eq!(compiled.is_match(haystack.as_bytes()), expected, "/{pattern}/ on {haystack:?}");
+    assert_eq!(
+        backtrack(&compiled, haystack.as_bytes()),
+        expected,
+        "/{pattern}/ on {haystack:?}, backtracking"
+    );
+}
+
+/// Asserts what a pattern matches and what it does not.
+#[track_caller]
+fn assert_matches(pattern: &str, matching: &[&str], others: &[&str]) {
+    matching.iter().for_each(|&haystack| assert_outcome(pattern, &Text::from(haystack), Match));
+    others.iter().for_each(|&haystack| assert_outcome(pattern, &Text::from(haystack), NoMatch));
+}
+
+#[test]
+fn v8_agrees() {
+    let cases: Vec<Case> = serde_json::from_str(CASES).unwrap();
+    let mut answered_by_both = 0;
+    for Case(pattern, matching, others) in &cases {
+        let compiled = Pattern::compile(pattern);
+        assert_eq!(compiled.is_ok(), matching.is_some(), "validity of {pattern:?}");
+        let Ok(compiled) = compiled else { continue };
+        for (haystacks, expected) in [(matching.as_ref().unwrap(), Match), (others, NoMatch)] {
+            for haystack in haystacks {
+                let bytes = haystack.as_bytes();
+                assert_eq!(
+                    backtrack(&compiled, bytes),
+                    expected,
+                    "{pattern:?} on {haystack:?}, backtracking"
+                );
+                if let Some(outcome) = linear(&compiled, bytes) {
+                    assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, linear");
+                    answered_by_both += 1;
+                }
+            }
+        }
+    }
+    assert!(cases.len() > 3000 && answered_by_both > 1000);
+}
+
+#[test]
+fn worked_examples() {
+    for (number, haystack, pattern, expected) in [
+        (96, "Hello", "^h", NoMatch),
+        (97, "a\nb", "^b", NoMatch),
+        (98, "a\n", "a$", NoMatch),
+        (99, "😀", "^.$", NoMatch),
+        (100, "😀", r"\ud83d", Match),
+        (101, "é", r"\p{L}", NoMatch),
+        (102, "A", r"\101", Match),
+        (103, "Z", r"\Z", Match),
+        (104, "xbar", "(?<!foo)bar", Match),
+        (105, "aa", r"(?<x>a)\k<x>", Match),
+        (106, "abc", "a", Match),
+        (112, "x", "^a", NoMatch),
+        (112, "abc", "^a", Match),
+    ] {
+        assert_eq!(compile(pattern).unwrap().is_match(haystack.as_bytes()), expected, "example {number}");
+    }
+    for (number, pattern) in [(107, "("), (108, "(?i)abc"), (109, "a++")] {
+        assert!(compile(pattern).is_err(), "example {number}");
+    }
+}
+
+#[test]
+fn annex_b_escapes() {
+    assert_matches(r"^\08$", &["\u{0}8"], &["8"]);
+    assert_matches(r"^\377$", &["ÿ"], &[]);
+    assert_matches(r"^\400$", &[" 0"], &["Ā"]);
+    assert_matches(r"^\8\9$", &["89"], &[]);
+    assert_matches(r"^(a)\10$", &["a\u{8}"], &["aa0"]);
+    assert_matches(r"^\1(a)$", &["a"], &["aa", "\u{1}a"]);
+    assert_matches(r"^\x6g$", &["x6g"], &[]);
+    assert_matches(r"^\u006$", &["u006"], &[]);
+    assert_matches(r"^\u{2}$", &["uu"], &["\u{2}", "u{2}"]);
+    assert_matches(r"^\c$", &["\\c"], &["c"]);
+    assert_matches(r"^\cJ\c1$", &["\n\\c1"], &[]);
+    assert_matches(r"^[\c1]$", &["\u{11}"], &["\\", "c", "1"]);
+    assert_matches(r"^[\c_]$", &["\u{1f}"], &["_"]);
+    assert_matches(r"^[\c*]$", &["\\", "c", "*"], &["\u{a}"]);
+    assert_matches(r"^\k<a>$", &["k<a>"], &[]);
+    assert_matches(r"^[\k\B]$", &["k", "B"], &["\\"]);
+    assert_matches(r"^\-\/\]\é$", &["-/]é"], &[]);
+}
+
+#[test]
+fn annex_b_syntax() {
+    assert_matches("^]}{a{,5}{1$", &["]}{a{,5}{1"], &[]);
+    assert_matches("^a{x}b{1,$", &["a{x}b{1,"], &[]);
+    assert_matches(r"^[\w-a]$", &["-", "b", "_"], &[","]);
+    assert_matches(r"^[+-\d]$", &["-", "+", "5"], &[","]);
+    assert_matches("^[]", &[], &["", "a"]);
+    assert_matches("^[^]$", &["a", "\n", "é"], &["", "😀"]);
+    assert_matches("^(?=a)*(?!b)+.$", &["a", "c"], &["b"]);
+    assert_matches(r"^(?:(?=(a)))?a\1$", &["a"], &["aa"]);
+}
+
+#[test]
+fn captures_are_unset_at_each_iteration() {
+    assert_matches(r"^(?:(a)|b)*\1$", &["ab", "aa", "b", "", "baa"], &["c"]);
+    assert_matches(r"^(?:(a)|(b)\1)+$", &["ab", "ba"], &["c"]);
+    assert_matches(r"^(z)((a+)?(b+)?(c))*\3$", &["zaacbbbcaca", "zaacbbbc"], &["zaacbbbcac"]);
+}
+
+#[test]
+fn an_optional_iteration_must_consume() {
+    assert_matches(r"^(a*)*$", &["", "aaa"], &["ab"]);
+    assert_matches(r"^(?:(a?)b??)*?\1c$", &["c", "abc", "aac"], &["d"]);
+    assert_matches(r"^(?:(a*?)*?\1)b$", &["b", "aab"], &["c"]);
+    assert_matches(r"^(\2a|(b*))+c$", &["c", "bac", "abc"], &["d"]);
+}
+
+#[test]
+fn look_around() {
+    assert_matches(r"^(?=(a+))a*b\1$", &["aba", "aabaa"], &["aaba", "abb"]);
+    assert_matches(r"^(?=.*[A-Z])(?=.*\d).{8,}$", &["abcdefG1"], &["abcdefg1", "aG1"]);
+    assert_matches(r"(?<=\$)\d+$", &["cost $42"], &["cost €42"]);
+    assert_matches(r"(?<=^a{2,3}(b|c))d", &["aabd", "aaacd"], &["abd", "aaaabd"]);
+    // Backwards, the group on the right comes first.
+    assert_matches(r"(?<=\1(a))b", &["aab"], &["ab"]);
+    assert_matches(r"(?<=(a)\1)b", &["ab", "aab"], &["b"]);
+    assert_matches(r"(?<=([ab]+)([bc]+))$", &["abc"], &["cba"]);
+    // What a negated look captured is forgotten.
+    assert_matches(r"^(?!(a)b)a\1c$", &["ac"], &["abc", "aac"]);
+    assert_matches(r"(?<!(?<!a)b)c", &["c", "abc"], &["bc"]);
+}
+
+#[test]
+fn code_units_not_code_points() {
+    assert_matches("^..$", &["😀", "ab", "éß"], &["é", "a\u{2028}"]);
+    assert_matches("^[😀]$", &[], &["😀"]);
+    assert_matches("^[^a]+$", &["😀", "é\n"], &["a"]);
+    assert_matches("^😀{2}$", &[], &["😀😀"]);
+    assert_matches(r"^\ud83d[\udc00-\udfff]$", &["😀"], &["é"]);
+    assert_outcome(r"^\ud83d$", &Text::from_utf16(&[0xD83D]), Match);
+    assert_outcome("^.$", &Text::from_utf16(&[0xDE00]), Match);
+    assert_matches(r"é\b", &["éa"], &["é", "éé"]);
+    assert_matches(r"\B", &["é", "aa", ""], &["a", "aéa"]);
+    assert_matches(r"^\s{3}$", &["\u{a0}\u{feff}\u{2028}"], &["\u{200b}  "]);
+    assert_matches(r"\w", &["a"], &["é", "ſ", "\u{212a}"]);
+}
+
+#[test]
+fn group_names() {
+    for valid in [
+        "(?<a>.)",
+        "(?<$_1>.)",
+        r"(?<\u0061>.)\k<a>",
+        r"(?<\u{1d49c}>.)\k<𝒜>",
+        r"(?<\ud835\udc9c>.)",
+        "(?<゛>.)",
+    ] {
+        assert!(compile(valid).is_ok(), "{valid}");
+    }
+    assert_matches(r"^(?:\k<b>(?<a>x)|(?<b>y)\k<a>)$", &["x", "y"], &["xx"]);
+    // V8 takes an escaped `>` for the end of the name.
+    assert_matches(r"^(?<a\u003eb)$", &["b"], &["c"]);
+}
+
+#[test]
+fn invalid_patterns_say_why() {
+    for (pattern, reason) in [
+        ("a**", "nothing to repeat"),
+        ("^*", "nothing to repeat"),
+        (r"\b+", "nothing to repeat"),
+        ("{1}", "nothing to repeat"),
+        ("a|{2,3}", "nothing to repeat"),
+        ("(?<=a)*", "invalid quantifier"),
+        ("(?<!a){2}", "invalid quantifier"),
+        ("a{2,1}", "numbers out of order in {} quantifier"),
+        ("a{99999999999,5}", "numbers out of order in {} quantifier"),
+        ("[b-a]", "range out of order in character class"),
+        (r"[a-\c]", "range out of order in character class"),
+        ("[a", "unterminated character class"),
+        ("[^", "unterminated character class"),
+        ("\\", "\\ at end of pattern"),
+        ("[\\", "\\ at end of pattern"),
+        ("(a", "unterminated group"),
+        ("(?=", "unterminated group"),
+        ("a)", "unmatched ')'"),
+        ("(?", "invalid group"),
+        ("(?i:a)", "invalid group"),
+        ("(?<", "invalid capture group name"),
+        ("(?<1>a)", "invalid capture group name"),
+        ("(?<a", "invalid capture group name"),
+        (r"(?<a\u{110000}>)", "invalid Unicode escape"),
+        (r"(?<a\u00>)", "invalid Unicode escape"),
+        ("(?<a>x)|(?<a>y)", "duplicate capture group name"),
+        (r"(?<a>x)\k", "invalid named reference"),
+        (r"(?<a>x)\k<b>", "invalid named capture referenced"),
+        (r"(?<a>x)[\k]", "invalid escape"),
+    ] {
+        let error = compile(pattern).unwrap_err();
+        assert_eq!(error.to_string(), format!("invalid regular expression /{pattern}/: {reason}"));
+    }
+    assert!(compile(&"()".repeat(32767)).is_ok());
+    assert!(compile(&"()".repeat(32768)).unwrap_err().to_string().ends_with("…/: too many captures"));
+}
+
+#[test]
+fn exponential_patterns_end() {
+    let started = Instant::now();
+    let many_a = format!("{}!", "a".repeat(40));
+    let many_x = "x".repeat(300);
+    for (pattern, haystack, expected) in [
+        // Regular, or at least without backreferences: answered.
+        ("^(a+)+$", &many_a, NoMatch),
+        ("(a*)*b", &"a".repeat(5000), NoMatch),
+        ("(x+x+)+y", &many_x, NoMatch),
+        ("^(é+)+$", &format!("{}!", "é".repeat(300)), NoMatch),
+        ("^(?=(a+)+$)", &many_a, NoMatch),
+        ("^(?!(a+)+$)a", &many_a, Match),
+        ("^(?=((a|aa)+$))", &many_a, NoMatch),
+        ("(?<=^(a+)+)b", &many_a, NoMatch),
+        // With them, the budget ends it.
+        (r"^(?=(a+)+$)(\1)x", &many_a, Exhausted),
+        (r"^(?:(a+)+\1)+$", &many_a, Exhausted),
+        (r"(.*)*\1z", &many_x, Exhausted),
+    ] {
+        assert_eq!(compile(pattern).unwrap().is_match(haystack.as_bytes()), expected, "{pattern}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn without_backreferences_the_cost_is_no_exponential() {
+    let steps = |length: usize| {
+        let pattern = compile("^(?=(?:(a|aa)+b?)+$)").unwrap();
+        let outcome = pattern.program.unwrap().run(format!("{}!", "a".repeat(length)).as_bytes());
+        assert_eq!(outcome.outcome, NoMatch);
+        outcome.steps
+    };
+    assert!(steps(2000) < 3 * steps(1000));
+}
+
+#[test]
+fn an_endless_search_stops_at_the_budget() {
+    let steps = |pattern: &str, haystack: &str| {
+        let outcome = compile(pattern).unwrap().program.unwrap().run(haystack.as_bytes());
+        assert_eq!(outcome.outcome, Exhausted);
+        outcome.steps
+    };
+    let budget = backtrack::MAX_STEPS;
+    let haystack = format!("{}!", "a".repeat(40));
+    assert_eq!(steps(r"^(a+)+\1$", &haystack), budget + 1);
+    assert_eq!(steps(r"^(?:(a|aa){1,1000}){1,1000}\1$", &haystack), budget + 1);
+    // A run of many units may overshoot once.
+    assert!(steps(r"(?:(.*)\1.*)*z", &"a".repeat(10_000)) <= budget + 10_000);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let pattern = compile(r"(?:(a)|b)*\1c").unwrap();
+    assert_eq!(pattern.is_match(&b"ab".repeat(1 << 20)), Exhausted);
+}
+
+#[test]
+fn huge_haystacks_end() {
+    let haystack = "a".repeat(10_000_000);
+    assert_eq!(compile("^https?://").unwrap().is_match(haystack.as_bytes()), NoMatch);
+    assert_eq!(compile("^(?=a)").unwrap().is_match(haystack.as_bytes()), Match);
+    assert_eq!(compile("^(?:(?=a)a)*$").unwrap().is_match(haystack.as_bytes()), Exhausted);
+    assert_eq!(compile("(?<!foo)bar").unwrap().is_match("é".repeat(10_000_000).as_bytes()), Exhausted);
+}
+
+#[test]
+fn absurd_patterns_are_cheap_and_never_wrong() {
+    let started = Instant::now();
+    assert_eq!(compile("(a{1000}){1000}").unwrap().is_match(&b"a".repeat(20_000)), Exhausted);
+    assert_eq!(compile("^((a{1000}){1000}){1000}").unwrap().is_match(&b"a".repeat(20_000)), NoMatch);
+    assert_matches("^(?:(?:ab){50}){20}$", &[&"ab".repeat(1000)], &[&"ab".repeat(999)]);
+    assert_matches(r"^(?:(a)b){5000}\1$", &[&("ab".repeat(5000) + "a")], &[&("ab".repeat(5001) + "a")]);
+    assert_matches("a{4294967296}", &[], &["aaa"]);
+    assert_matches("^a{0,99999999999}$", &["", "aaa"], &["b"]);
+    let keys = (0..20_000).map(|key| format!("key{key}")).collect::<Vec<_>>().join("|");
+    assert_eq!(compile(&keys).unwrap().is_match(b"a key1999"), Match);
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn deep_nesting_overflows_no_stack() {
+    let nested = |depth: usize, open: &str, close: &str| open.repeat(depth) + "a" + &close.repeat(depth);
+    for (open, close) in [("(", ")"), ("(?:", "|b)*"), ("(?=", ")"), ("(?<!b|", ")"), ("(", r"\1)+")] {
+        let pattern = compile(&nested(parse::MAX_DEPTH, open, close)).unwrap();
+        assert_ne!(pattern.is_match(b"a"), Exhausted, "{open}");
+        let pattern = compile(&nested(parse::MAX_DEPTH + 1, open, close)).unwrap();
+        assert_eq!(pattern.is_match(b"a"), Exhausted, "{open}");
+        assert!(compile(&nested(10_000, open, close)).is_ok(), "{open}");
+        assert!(compile(&open.repeat(10_000)).is_err(), "{open}");
+    }
+}
+
+const TOKENS: &[&str] = &[
+    "a", "b", "é", "(", ")", "(?:", "(?=", "(?!", "(?<=", "(?<!", "(?<a>", "[", "[^", "]", "-", "{", "}",
+    "{1}", "{0,2}", "{2,}", "{2,1}", ",", "1", "0", "8", "*", "+", "?", "|", "^", "$", ".", "\\", r"\b",
+    r"\B", r"\k", r"\k<a>", r"\1", r"\2", r"\10", r"\c", r"\cA", r"\x", r"\x61", r"\u", r"\u0061", r"\w",
+    r"\W", r"\d", r"\-", "(a", "b)", "(a|b)",
+];
+
+fn any_pattern() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(TOKENS), 0..9).prop_map(|tokens| tokens.concat())
+}
+
+fn any_haystack() -> impl Strategy<Value = Text> {
+    let units: Vec<u16> = "aab1- \\ck\u{1}\u{8}é".encode_utf16().chain([0xD83D, 0xDE00]).collect();
+    prop::collection::vec(prop::sample::select(units), 0..7).prop_map(|units| Text::from_utf16(&units))
+}
+
+/// Where regress accepts or reads what V8 and the standard do not: a quantified boundary, and a code point
+/// without the flag `u`.
+fn regress_differs(pattern: &str) -> bool {
+    let quantified = |(at, _)| pattern[at + 2..].starts_with(['*', '+', '?', '{']);
+    pattern.contains(r"\u{") || [r"\b", r"\B"].iter().any(|&text| pattern.match_indices(text).any(quantified))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn regress_agrees(pattern in any_pattern(), haystack in any_haystack()) {
+        if regress_differs(&pattern) {
+            return Ok(());
+        }
+        let compiled = compile(&pattern);
+        let units = pattern.encode_utf16().map(u32::from);
+        let other = regress::Regex::from_unicode(units, "");
+        prop_assert_eq!(compiled.is_ok(), other.is_ok());
+        if let (Ok(compiled), Ok(other)) = (compiled, other) {
+            let found = other.find_from_ucs2(&haystack.to_utf16(), 0).next().is_some();
+            prop_assert_eq!(compiled.is_match(haystack.as_bytes()), if found { Match } else { NoMatch });
+        }
+    }
+
+    #[test]
+    fn the_tiers_agree(pattern in any_pattern(), haystack in any_haystack()) {
+        if let Ok(compiled) = compile(&pattern)
+            && let Some(outcome) = linear(&compiled, haystack.as_bytes())
+        {
+            prop_assert_eq!(backtrack(&compiled, haystack.as_bytes()), outcome);
+        }
+    }
+
+    #[test]
+    fn anything_compiles_or_fails_in_peace(units in prop::collection::vec(any::<u16>(), 0..20)) {
+        let text = Text::from_utf16(&units);
+        if let Ok(compiled) = Pattern::compile(&text) {
+            compiled.is_match(text.as_bytes());
+        }
+    }
+}
