@@ -177,7 +177,9 @@ function settings(apiKey, config, reportsFlags) {
     apiKey: String(apiKey),
     serverUrl: String(config.serverUrl),
     pollingIntervalMillis:
-      config.flagConfigPollingIntervalMillis === undefined ? 30000 : Number(config.flagConfigPollingIntervalMillis),
+      config.flagConfigPollingIntervalMillis === undefined
+        ? 30000
+        : Number(config.flagConfigPollingIntervalMillis),
     reportsFlags,
     cohorts: cohorts
       ? {
