@@ -5,12 +5,8 @@ use std::sync::Arc;
 use napi::{Error, Result};
 use tokio::runtime::Handle;
 
-use crate::http::{Pool, ReqwestEventSource, ReqwestTransport, runtime};
+use crate::http::{Pool, ReqwestTransport, runtime};
 use crate::transport::Transport;
-use crate::transport::stream::EventSource;
-
-/// Bytes of the largest flag update that a stream may carry.
-const MAX_EVENT_BYTES: usize = 64 << 20;
 
 /// # Errors
 /// If the operating system gives no threads.
@@ -20,8 +16,4 @@ pub(super) fn handle() -> Result<&'static Handle> {
 
 pub(super) fn transport() -> Arc<dyn Transport> {
     Arc::new(ReqwestTransport::new(Pool::of_process()))
-}
-
-pub(super) fn event_source() -> Arc<dyn EventSource> {
-    Arc::new(ReqwestEventSource::new(Pool::of_process(), MAX_EVENT_BYTES))
 }
