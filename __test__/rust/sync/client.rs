@@ -60,19 +60,8 @@ impl Client {
 
     pub fn new(server: &Server, config: LocalConfig) -> Self {
         let world = Arc::new(World::new());
-        let observer = Arc::new(Observer {
-            since: Instant::now(),
-            lines: Mutex::default(),
-            installed: Mutex::default(),
-        });
-        let parts = Parts {
-            transport: Arc::new(server.clone()),
-            events: Arc::new(server.clone()),
-            world: world.clone(),
-            observer: observer.clone(),
-            handle: tokio::runtime::Handle::current(),
-            random: fastrand::Rng::with_seed(7),
-        };
+        let observer = Arc::new(Observer::new());
+        let parts = Parts { world: world.clone(), observer: observer.clone(), ..parts(server) };
         Self { sync: FlagSync::new(config, parts), server: server.clone(), world, observer }
     }
 
@@ -100,6 +89,24 @@ impl Client {
     pub fn installed(&self) -> Vec<String> {
         let installed = std::mem::take(&mut *self.observer.installed.lock().unwrap());
         installed.into_iter().map(|(at, flags)| format!("{at} {flags}")).collect()
+    }
+}
+
+impl Observer {
+    fn new() -> Self {
+        Self { since: Instant::now(), lines: Mutex::default(), installed: Mutex::default() }
+    }
+}
+
+/// What a client needs to speak to this server.
+pub fn parts(server: &Server) -> Parts {
+    Parts {
+        transport: Arc::new(server.clone()),
+        events: Arc::new(server.clone()),
+        world: Arc::new(World::new()),
+        observer: Arc::new(Observer::new()),
+        handle: tokio::runtime::Handle::current(),
+        random: fastrand::Rng::with_seed(7),
     }
 }
 

@@ -46,7 +46,15 @@ pub enum Stream {
     Open(Vec<(u64, Option<String>)>),
     /// As `Open`, and from then on this data at this interval in milliseconds, for ever.
     Lasting(Vec<(u64, Option<String>)>, u64, &'static str),
+    /// As `Open`, and after so many milliseconds this status, as a caller's own event source may report one.
+    Failing(Vec<(u64, Option<String>)>, u64, u16),
     After(u64, Box<Stream>),
+}
+
+impl Stream {
+    pub fn after(self, millis: u64) -> Self {
+        Self::After(millis, Box::new(self))
+    }
 }
 
 #[derive(Clone)]
@@ -220,26 +228,41 @@ impl EventSource for Server {
                 pause(millis).await;
                 stream = *then;
             }
-            let (items, ever) = match stream {
-                Stream::Open(items) => (items, None),
-                Stream::Lasting(items, every, data) => (items, Some((every, data))),
+            let (items, then): (_, Events) = match stream {
+                Stream::Open(items) => (items, stream::pending().boxed()),
+                Stream::Lasting(items, every, data) => (items, ever(every, data)),
+                Stream::Failing(items, millis, status) => (items, failure(millis, status)),
                 Stream::Status(status) => return Err(stream_error(Some(status), "status")),
                 Stream::Never => future::pending().await,
                 Stream::Refused | Stream::After(..) => return Err(stream_error(None, "refused")),
             };
-            let ever =
-                stream::iter(ever).flat_map(|(every, data)| stream::repeat((every, Some(data.to_owned()))));
-            let items = stream::iter(items).chain(ever).then(move |(millis, data)| {
-                let _ = &open;
-                async move {
-                    pause(millis).await;
-                    data.ok_or_else(|| stream_error(None, "lost"))
-                }
+            let items = stream::iter(items).then(|(millis, data)| async move {
+                pause(millis).await;
+                data.ok_or_else(|| stream_error(None, "lost"))
             });
-            Ok(items.chain(stream::pending()).boxed())
+            let items = items.chain(then).inspect(move |_| {
+                let _ = &open;
+            });
+            Ok(items.boxed())
         }
         .boxed()
     }
+}
+
+fn ever(every: u64, data: &'static str) -> Events {
+    let items = stream::repeat(data).then(move |data| async move {
+        pause(every).await;
+        Ok(data.to_owned())
+    });
+    items.boxed()
+}
+
+fn failure(millis: u64, status: u16) -> Events {
+    let item = async move {
+        pause(millis).await;
+        Err(stream_error(Some(status), "gone"))
+    };
+    stream::once(item).boxed()
 }
 
 async fn answered(mut answer: Answer) -> Sent {
