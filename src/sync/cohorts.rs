@@ -161,7 +161,7 @@ impl Source {
 /// clients' requests share.
 async fn parse(response: Response) -> Result<Cohort, SyncError> {
     let mut body = response.body;
-    let mut parser = CohortParser::new();
+    let mut parser = Box::new(CohortParser::new());
     loop {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -186,7 +186,7 @@ async fn parse(response: Response) -> Result<Cohort, SyncError> {
 }
 
 enum Parsed {
-    Part(CohortParser),
+    Part(Box<CohortParser>),
     Whole(Cohort),
 }
 

@@ -17,11 +17,7 @@ fn after(millis: u64, item: (u64, Option<String>)) -> (u64, Option<String>) {
 }
 
 fn streaming_every(millis: u64) -> LocalConfig {
-    LocalConfig {
-        stream_updates: true,
-        polling_interval: Duration::from_millis(millis),
-        ..config()
-    }
+    LocalConfig { stream_updates: true, polling_interval: Duration::from_millis(millis), ..config() }
 }
 
 /// A client that streams flags `s`; its polls bring `p`.
@@ -196,7 +192,10 @@ async fn a_lost_stream_is_opened_again_at_once_and_then_flags_are_polled() {
     client.sync.start().await.unwrap();
     until(&server, 16_000 - 1).await;
     let times = server.timeline();
-    assert_eq!(times[..6], ["0 stream", "200 stream", "204 flags", "4204 flags", "8204 flags", "12204 flags"]);
+    assert_eq!(
+        times[..6],
+        ["0 stream", "200 stream", "204 flags", "4204 flags", "8204 flags", "12204 flags"]
+    );
     until(&server, 40_000).await;
     assert_eq!(client.flags(), "s2");
     assert_eq!(server.open_streams(), 1);
@@ -280,7 +279,9 @@ async fn streams_that_open_and_are_lost_are_opened_less_and_less_often() {
     let times = server.times("stream");
     let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps[0], 0, "the first loss is no reason to wait");
-    for (gap, most) in gaps[1..].iter().zip([1000, 2000, 4000, 8000].into_iter().chain(std::iter::repeat(15_000))) {
+    for (gap, most) in
+        gaps[1..].iter().zip([1000, 2000, 4000, 8000].into_iter().chain(std::iter::repeat(15_000)))
+    {
         assert!((most / 2..=most + 1).contains(gap), "{gap} of {most}: {gaps:?}");
     }
     assert!(times.len() < 45, "{}", times.len());
@@ -385,8 +386,7 @@ async fn an_attempt_under_way_is_no_success() {
     let server = Server::new();
     server.flags([body(flags(&["p"]))]);
     server.streams([Stream::Refused, Stream::Never]);
-    let config =
-        LocalConfig { stream_connect_timeout: Duration::from_secs(40), ..streaming_every(30_000) };
+    let config = LocalConfig { stream_connect_timeout: Duration::from_secs(40), ..streaming_every(30_000) };
     let client = Client::new(&server, config);
     client.sync.start().await.unwrap();
     until(&server, 200_000).await;
@@ -415,10 +415,7 @@ async fn cohorts_of_the_first_payload_do_not_count_against_its_timeout() {
 async fn cohorts_that_fail_are_no_reason_to_fall_back() {
     let server = Server::new();
     server.flags([body("[]")]);
-    server.streams([healthy(&[
-        format!("[{}]", flag("a", &["no1"])),
-        format!("[{}]", flag("b", &["no2"])),
-    ])]);
+    server.streams([healthy(&[format!("[{}]", flag("a", &["no1"])), format!("[{}]", flag("b", &["no2"]))])]);
     let client = Client::new(&server, with_cohorts(streaming_every(30_000)));
     client.sync.start().await.unwrap();
     until(&server, 10_000).await;
