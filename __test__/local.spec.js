@@ -112,7 +112,7 @@ test('two starts at once share one answer', async (t) => {
 
 test('start rejects after five attempts, says why, and can be called again', async (t) => {
   const emulator = await emulated(t, { flags: [flag('a')] });
-  const client = clientOf(t, emulator);
+  const client = clientOf(t, emulator, { flagConfigPollingIntervalMillis: 60000 });
   emulator.fail('flags', { kind: 'status', status: 500, times: 5 });
   await t.throwsAsync(client.start(), {
     message: 'Flags error response: status=500',
@@ -151,6 +151,66 @@ test('one malformed flag is left out with one error log; the others live', async
   t.deepEqual(Object.keys(client.evaluateV2({})), ['a']);
   t.is(errors.length, 1);
   for (const name of ['x', 'cycle', 'bad']) t.regex(errors[0], new RegExp(name));
+});
+
+test('flags arrive by stream; a change is there at once; polling takes over while the stream is down', async (t) => {
+  const emulator = await emulated(t, { flags: [flag('a')] });
+  const client = clientOf(t, emulator, { streamUpdates: true, streamServerUrl: emulator.url });
+  await client.start();
+  t.deepEqual(Object.keys(client.evaluateV2({})), ['a']);
+  t.is(emulator.requestsTo('flags').length, 0);
+  const [{ headers }] = emulator.requestsTo('stream');
+  t.is(headers.authorization, 'Api-Key server-key');
+  t.is(headers['x-amp-exp-library'], 'experiment-node-server/1.13.6');
+  emulator.setFlags([flag('b')]);
+  t.true(await until(() => 'b' in client.evaluateV2({})));
+  emulator.fail('stream', { kind: 'status', status: 503 });
+  emulator.dropStreams();
+  t.true(await until(() => emulator.requestsTo('flags').length > 0));
+  emulator.setFlags([flag('c')]);
+  t.true(await until(() => 'c' in client.evaluateV2({})));
+});
+
+test('a custom event source is opened as upstream opens it, and fed from', async (t) => {
+  const emulator = await emulated(t, { flags: [flag('polled')] });
+  const sources = [];
+  const factory = (url, params) => {
+    const source = {
+      CLOSED: 0,
+      CONNECTING: 1,
+      OPEN: 2,
+      url,
+      params,
+      readyState: 1,
+      closed: 0,
+      close: () => source.closed++,
+    };
+    sources.push(source);
+    return source;
+  };
+  const config = { streamUpdates: true, streamServerUrl: 'http://stream' };
+  const client = clientOf(t, emulator, config, undefined, undefined, factory);
+  const started = client.start();
+  t.true(await until(() => sources.length === 1 && sources[0].onmessage));
+  const [source] = sources;
+  t.is(source.url, 'http://stream/sdk/stream/v1/flags');
+  t.is(source.params.headers.Authorization, 'Api-Key server-key');
+  source.onopen({ type: 'open' });
+  source.onmessage({ type: 'message', data: JSON.stringify([flag('streamed')]) });
+  await started;
+  t.deepEqual(Object.keys(client.evaluateV2({})), ['streamed']);
+  client.stop();
+  t.true(await until(() => source.closed === 1));
+});
+
+test('a factory that throws is a connection that failed: flags are polled', async (t) => {
+  const emulator = await emulated(t, { flags: [flag('a')] });
+  const factory = () => {
+    throw new Error('no stream today');
+  };
+  const client = clientOf(t, emulator, { streamUpdates: true }, undefined, undefined, factory);
+  await client.start();
+  t.deepEqual(Object.keys(client.evaluateV2({})), ['a']);
 });
 
 test('cohorts are there before the flags that need them, and unused ones are dropped', async (t) => {

@@ -1,10 +1,12 @@
 'use strict';
 
 const { cohortPollingInterval } = require('./config');
+const { errorOf } = require('./errors');
 const { define } = require('./evaluation/context');
 const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
 const { takeOrders } = require('./transport/orders');
+const { takeStreamOrders } = require('./transport/streams');
 const native = require('./native');
 
 /**
@@ -37,6 +39,7 @@ class Link {
       settings(apiKey, config, store !== undefined),
       this.mailbox.receive,
       requests(config, parts),
+      streams(parts),
     );
     this.flags = new NativeFlags(this.native, logger);
     this.cohorts = new NativeCohorts(this.native);
@@ -180,6 +183,9 @@ function settings(apiKey, config, reportsFlags) {
       config.flagConfigPollingIntervalMillis === undefined
         ? 30000
         : Number(config.flagConfigPollingIntervalMillis),
+    streamUpdates: Boolean(config.streamUpdates),
+    streamServerUrl: String(config.streamServerUrl),
+    streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
     reportsFlags,
     cohorts: cohorts
       ? {
@@ -203,6 +209,14 @@ function requests({ httpAgent }, { httpClient }) {
 }
 
 /**
+ * The caller's own way of opening streams, if it brings one.
+ * @param {Parts} parts
+ */
+function streams({ streamEventSourceFactory }) {
+  return streamEventSourceFactory ? takeStreamOrders(streamEventSourceFactory) : undefined;
+}
+
+/**
  * Flags by key. The server sends a list, of which the last of a key counts.
  * @param {any} flags
  * @returns {Record<string, any>}
@@ -221,8 +235,8 @@ function flagMap(flags) {
  * @param {Logger} logger
  * @param {import('./mailbox').Message} message
  */
-function log(logger, { level, message, error }) {
-  const parameters = error ? [require('./errors').errorOf(error)] : [];
+function log(logger, { level, message, error, text }) {
+  const parameters = error ? [errorOf(error)] : text !== undefined ? [text] : [];
   if (level === 1) logger.error(message, ...parameters);
   else logger.debug(message, ...parameters);
 }

@@ -21,9 +21,17 @@ export declare class LocalClient {
   deleteCohort(id: string): void
   /** Which of these cohorts are of the group type and hold the member, in their order. */
   cohortsWith(groupType: string, member: string, ids: string[]): string[]
-  /** `receive` gets log lines and the ends of promises; `send`, where given, makes the requests. */
-  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null)
-  /** Begins synchronisation. Its first success or failure is posted under the number returned. */
+  /**
+   * `receive` gets log lines and the ends of promises; `send` and `open_stream`, where given, make the requests
+   * and open the streams.
+   */
+  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null, openStream?: ((arg0: Order) => void) | undefined | null)
+  /**
+   * Begins synchronisation. Its first success or failure is posted under the number returned.
+   *
+   * # Errors
+   * If the operating system gives no threads.
+   */
   start(): number
   /** After the end of a start: lets the process go. */
   rest(): void
@@ -164,6 +172,9 @@ export interface LocalSettings {
   apiKey: string
   serverUrl: string
   pollingIntervalMillis: number
+  streamUpdates: boolean
+  streamServerUrl: string
+  streamConnectTimeoutMillis: number
   /** Whether every update's flags are to be posted. */
   reportsFlags: boolean
   cohorts?: LocalCohortSettings
@@ -180,7 +191,7 @@ export interface Message {
   message?: string
   /** With `log`: the error behind it. With `end`: why the promise rejects. */
   error?: ErrorDescription
-  /** With `end`: what the promise resolves to. */
+  /** With `end`: what the promise resolves to. With `log`: what belongs to the line. */
   text?: string
 }
 

@@ -18,6 +18,7 @@
 #[cfg(feature = "binding")]
 mod binding;
 pub mod cohort;
+pub mod config;
 pub mod cookie;
 pub mod ecma;
 pub mod error;
@@ -28,9 +29,9 @@ pub mod http;
 pub mod key;
 pub mod plan;
 #[cfg(feature = "sync")]
-pub mod polling;
-#[cfg(feature = "sync")]
 pub mod remote;
 pub mod snapshot;
+#[cfg(feature = "sync")]
+pub mod sync;
 #[cfg(feature = "sync")]
 pub mod transport;

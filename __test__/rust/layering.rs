@@ -12,7 +12,7 @@ const RANKS: &[&[&str]] = &[
     &["variant"],
     &["snapshot", "cookie", "transport"],
     &["tracking"],
-    &["sync", "polling", "remote", "http"],
+    &["sync", "remote", "http"],
     &["client"],
     &["binding"],
 ];

@@ -82,4 +82,4 @@ function headersOf(list = []) {
   return headers;
 }
 
-module.exports = { takeOrders };
+module.exports = { takeOrders, headersOf };

@@ -15,24 +15,22 @@ use super::remote::{describe_transport, text};
 use super::runtime;
 use super::text::JsText;
 use super::view::View;
+use crate::config::{CohortConfig, LocalConfig, duration_from_millis};
 use crate::ecma::Text;
 use crate::error::Coded;
-use crate::flag::{FlagsError, Problem};
+use crate::flag::Problem;
 use crate::key::Secret;
-use crate::polling::{CohortError, CohortSettings, Observer, Polling, Settings, SyncError, SyncEvent};
-use crate::snapshot::{RawFlags, Update, World};
+use crate::snapshot::{RawFlags, Snapshot, Update, World};
+use crate::sync::{Detail, FlagSync, LogLine, Parts, SyncError, SyncObserver};
 use crate::transport::Transport;
-
-/// `LogLevel` of the face.
-const ERROR: u32 = 1;
-const DEBUG: u32 = 4;
+use crate::transport::stream::EventSource;
 
 /// One client's flags and cohorts.
 #[napi]
 pub struct LocalClient {
     world: Arc<World>,
     waiting: Waiting,
-    polling: Arc<Polling>,
+    sync: FlagSync,
 }
 
 /// Where a client's flags and cohorts come from. Times in milliseconds.
@@ -41,6 +39,9 @@ pub struct LocalSettings {
     pub api_key: String,
     pub server_url: String,
     pub polling_interval_millis: f64,
+    pub stream_updates: bool,
+    pub stream_server_url: String,
+    pub stream_connect_timeout_millis: f64,
     /// Whether every update's flags are to be posted.
     pub reports_flags: bool,
     pub cohorts: Option<LocalCohortSettings>,
@@ -63,35 +64,52 @@ impl LocalClient {
 
 #[napi]
 impl LocalClient {
-    /// `receive` gets log lines and the ends of promises; `send`, where given, makes the requests.
+    /// `receive` gets log lines and the ends of promises; `send` and `open_stream`, where given, make the requests
+    /// and open the streams.
     #[napi(constructor)]
     pub fn new(
         settings: LocalSettings,
         receive: Function<'_, FnArgs<(Message,)>, ()>,
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
+        open_stream: Option<Function<'_, FnArgs<(Order,)>, ()>>,
     ) -> Result<Self> {
         let transport: Arc<dyn Transport> = match send {
             Some(send) => Arc::new(Desk::new(send)?),
             None => runtime::transport(),
         };
+        let events: Arc<dyn EventSource> = match open_stream {
+            Some(open) => Arc::new(Desk::new(open)?),
+            None => runtime::event_source(),
+        };
         let world = Arc::new(World::new());
         let waiting = Mailbox::open(receive)?;
-        let observer = observer(waiting.mailbox().clone(), settings.reports_flags);
-        let handle = runtime::handle()?.clone();
-        let polling = Polling::new(core_settings(settings), transport, Arc::clone(&world), observer, handle);
-        Ok(Self { world, waiting, polling: Arc::new(polling) })
+        let mailbox = waiting.mailbox().clone();
+        let observer = Arc::new(Observer { mailbox, reports_flags: settings.reports_flags });
+        let parts = Parts {
+            transport,
+            events,
+            world: Arc::clone(&world),
+            observer,
+            handle: runtime::handle()?.clone(),
+            random: fastrand::Rng::new(),
+        };
+        Ok(Self { world, waiting, sync: FlagSync::new(core_config(settings), parts) })
     }
 
     /// Begins synchronisation. Its first success or failure is posted under the number returned.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
     #[napi]
-    pub fn start(&self, env: &Env) -> u32 {
+    pub fn start(&self, env: &Env) -> Result<u32> {
+        let handle = runtime::handle()?;
         let id = self.waiting.begin(env);
         let mailbox = self.waiting.mailbox().clone();
-        self.polling.start(move |result| match result {
-            Ok(()) | Err(SyncError::Stopped) => mailbox.end(id, Ok(None)),
-            Err(error) => mailbox.end(id, Err(describe(&error))),
+        let started = self.sync.start();
+        handle.spawn(async move {
+            mailbox.end(id, started.await.map(|()| None).map_err(|error| describe(&error)));
         });
-        id
+        Ok(id)
     }
 
     /// After the end of a start: lets the process go.
@@ -103,7 +121,7 @@ impl LocalClient {
     /// Ends synchronisation. Nothing is installed afterwards.
     #[napi]
     pub fn stop(&self) {
-        self.polling.stop();
+        self.sync.stop();
     }
 
     /// A view of the current flags for evaluation.
@@ -140,74 +158,56 @@ impl LocalClient {
     }
 }
 
-fn core_settings(settings: LocalSettings) -> Settings {
-    Settings {
-        api_key: Secret::new(settings.api_key),
+fn core_config(settings: LocalSettings) -> LocalConfig {
+    // Intervals that are no time at all are a millisecond: upstream's timers do the same.
+    let interval = |millis| duration_from_millis(millis).unwrap_or(Duration::from_millis(1));
+    LocalConfig {
+        deployment_key: Secret::new(settings.api_key),
         server_url: settings.server_url,
-        interval: millis(settings.polling_interval_millis),
-        cohorts: settings.cohorts.map(|cohorts| CohortSettings {
+        stream_server_url: settings.stream_server_url,
+        polling_interval: interval(settings.polling_interval_millis),
+        stream_updates: settings.stream_updates,
+        stream_connect_timeout: interval(settings.stream_connect_timeout_millis),
+        cohorts: settings.cohorts.map(|cohorts| CohortConfig {
             api_key: Secret::new(cohorts.api_key),
             secret_key: Secret::new(cohorts.secret_key),
             server_url: cohorts.server_url,
-            max_size: cohorts.max_cohort_size,
-            interval: millis(cohorts.polling_interval_millis),
+            max_cohort_size: cohorts.max_cohort_size,
+            polling_interval: interval(cohorts.polling_interval_millis),
         }),
     }
 }
 
-/// Intervals shorter than this, and those that are no number, would be a flood of requests.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
-
-fn millis(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default().max(SHORTEST_INTERVAL)
+/// Takes what synchronisation says to JavaScript.
+struct Observer {
+    mailbox: Mailbox,
+    reports_flags: bool,
 }
 
-fn observer(mailbox: Mailbox, reports_flags: bool) -> Observer {
-    Arc::new(move |event| {
-        let log = |level, message: &str, error| {
-            let message = Some(message.to_owned());
-            mailbox.post(Message {
-                kind: "log".to_owned(),
-                level: Some(level),
-                message,
-                error,
-                ..Message::default()
-            });
+impl SyncObserver for Observer {
+    fn log(&self, line: LogLine) {
+        let (error, text) = match line.detail {
+            None => (None, None),
+            Some(Detail::Error(error)) => (Some(describe(&error)), None),
+            Some(Detail::Text(text)) => (None, Some(JsText(text))),
         };
-        match event {
-            SyncEvent::Debug(message) => log(DEBUG, message, None),
-            SyncEvent::UpdateFailed(error) => {
-                log(DEBUG, "[Experiment] flag config update failed", Some(describe(error)));
-            }
-            SyncEvent::StartFailed(error) => {
-                log(ERROR, "[Experiment] flag config initial poll failed, stopping", Some(describe(error)));
-            }
-            SyncEvent::Malformed(problems) => {
-                let sentences: Vec<_> = problems.iter().map(sentence).collect();
-                log(ERROR, &format!("[Experiment] malformed flags: {}", sentences.join("; ")), None);
-            }
-            SyncEvent::CohortsNotConfigured => {
-                log(ERROR, "Cohorts found in flag configs but no cohort download configured", None);
-            }
-            SyncEvent::CohortFailed(id, error) => {
-                log(
-                    ERROR,
-                    &format!("[Experiment] Cohort download failed {id}"),
-                    Some(describe_cohort(error)),
-                );
-            }
-            SyncEvent::CohortPollFailed(error) => {
-                log(ERROR, "[Experiment] cohort poll failed", Some(describe_cohort(error)));
-            }
-            SyncEvent::Installed(snapshot) => {
-                if reports_flags {
-                    let (RawFlags::Array(json) | RawFlags::Map(json)) = &snapshot.raw;
-                    let text = Some(JsText(Text::from_wtf8(&**json)));
-                    mailbox.post(Message { kind: "installed".to_owned(), text, ..Message::default() });
-                }
-            }
+        self.mailbox.post(Message {
+            kind: "log".to_owned(),
+            level: Some(line.level as u32),
+            message: Some(line.message),
+            error,
+            text,
+            ..Message::default()
+        });
+    }
+
+    fn installed(&self, snapshot: &Arc<Snapshot>) {
+        if self.reports_flags {
+            let (RawFlags::Array(json) | RawFlags::Map(json)) = &snapshot.raw;
+            let text = Some(JsText(Text::from_wtf8(&**json)));
+            self.mailbox.post(Message { kind: "installed".to_owned(), text, ..Message::default() });
         }
-    })
+    }
 }
 
 fn sentence(problem: &Problem) -> String {
@@ -215,38 +215,21 @@ fn sentence(problem: &Problem) -> String {
 }
 
 fn describe(error: &SyncError) -> ErrorDescription {
-    match error {
-        SyncError::Transport(error) => describe_transport(error),
-        SyncError::Flags { error: FlagsError::NotJson, body } => ErrorDescription {
-            body: Some(text(body)),
-            ..described("notJson", "ERR_EXPERIMENT_NOT_JSON", error)
-        },
-        SyncError::Flags { .. } => described("notArray", "ERR_EXPERIMENT_NOT_ARRAY", error),
-        SyncError::Status(status) => ErrorDescription {
-            status: Some(u32::from(*status)),
-            ..described("flagsStatus", "ERR_EXPERIMENT_FLAGS_STATUS", error)
-        },
-        SyncError::Stopped => described("stopped", "ERR_EXPERIMENT_STOPPED", error),
-    }
-}
-
-fn describe_cohort(error: &CohortError) -> ErrorDescription {
-    match error {
-        CohortError::Transport(error) => describe_transport(error),
-        CohortError::TooLarge(_) => described("cohortTooLarge", "ERR_EXPERIMENT_COHORT_TOO_LARGE", error),
-        CohortError::Client { status, .. } | CohortError::Server { status, .. } => ErrorDescription {
-            status: Some(u32::from(*status)),
-            ..described("cohortStatus", "ERR_EXPERIMENT_COHORT_STATUS", error)
-        },
-        CohortError::Parse(_) => described("cohortMalformed", "ERR_EXPERIMENT_COHORT_MALFORMED", error),
-    }
-}
-
-fn described(kind: &str, code: &str, error: &dyn std::error::Error) -> ErrorDescription {
+    let (kind, status, body) = match error {
+        SyncError::Transport(error) => return describe_transport(error),
+        SyncError::FlagsStatus(status) => ("flagsStatus", Some(*status), None),
+        SyncError::FlagsNotJson { body } => ("notJson", None, Some(text(body))),
+        SyncError::FlagsNotArray => ("notArray", None, None),
+        SyncError::CohortClientRequest { status, .. } | SyncError::CohortDownload { status, .. } => {
+            ("cohortStatus", Some(*status), None)
+        }
+        _ => ("other", None, None),
+    };
     ErrorDescription {
         kind: kind.to_owned(),
-        code: code.to_owned(),
+        code: error.code().to_owned(),
         message: error.to_string(),
-        ..ErrorDescription::default()
+        status: status.map(u32::from),
+        body,
     }
 }

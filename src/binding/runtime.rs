@@ -5,8 +5,9 @@ use std::sync::Arc;
 use napi::{Error, Result};
 use tokio::runtime::Handle;
 
-use crate::http::{Pool, ReqwestTransport, runtime};
+use crate::http::{Pool, ReqwestEventSource, ReqwestTransport, runtime};
 use crate::transport::Transport;
+use crate::transport::stream::EventSource;
 
 /// # Errors
 /// If the operating system gives no threads.
@@ -16,4 +17,8 @@ pub(super) fn handle() -> Result<&'static Handle> {
 
 pub(super) fn transport() -> Arc<dyn Transport> {
     Arc::new(ReqwestTransport::new(Pool::of_process()))
+}
+
+pub(super) fn event_source() -> Arc<dyn EventSource> {
+    Arc::new(ReqwestEventSource::new(Pool::of_process(), ReqwestEventSource::MAX_EVENT_BYTES))
 }
