@@ -1,5 +1,8 @@
 //! The house rules, by a scan of the text: which module may use which, and who may know what.
 
+// A test helper that fails fails the test.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
