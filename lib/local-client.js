@@ -53,6 +53,9 @@ class LocalEvaluationClient {
       httpClient,
       streamEventSourceFactory,
     });
+    if (this.config.exposureConfig || this.config.assignmentConfig) {
+      logger.error('[Experiment] exposures and assignments are not tracked yet by this version');
+    }
     this.cache = new InMemoryFlagConfigCache(flagConfigCache, this.config.bootstrap || {}, link.flags);
     this.logger = logger;
     this.cohortStorage = new InMemoryCohortStorage(link.cohorts);
