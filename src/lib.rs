@@ -30,5 +30,6 @@ pub mod plan;
 #[cfg(feature = "sync")]
 pub mod remote;
 pub mod snapshot;
+pub mod tracking;
 #[cfg(feature = "sync")]
 pub mod transport;
