@@ -280,7 +280,7 @@ impl Compiler {
             self.slots.push(Slot::Identity(group_type));
         }
         self.used.push(identity);
-        Source::Cohorts(CohortSlot { slot, identity, group, any_of: None })
+        Source::Cohorts(Box::new(CohortSlot { slot, identity, group, any_of: None }))
     }
 
     fn slot(&mut self, path: &[Text], reading: Reading) -> u32 {
@@ -331,7 +331,7 @@ impl Compiler {
             }
             (value != Json::Null).then(|| (code, Constant::of(&value)))
         });
-        Source::Result(ResultSelector { key, values: values.collect() })
+        Source::Result(Box::new(ResultSelector { key, values: values.collect() }))
     }
 }
 

@@ -27,9 +27,9 @@ pub enum Source {
     Nothing,
     Slot(u32),
     /// Cohort ids that are looked up for whoever has an identity.
-    Cohorts(CohortSlot),
+    Cohorts(Box<CohortSlot>),
     /// A property of the variant that a flag evaluated earlier came out with.
-    Result(ResultSelector),
+    Result(Box<ResultSelector>),
     /// All variants so far, as one object.
     Results,
 }
@@ -87,7 +87,7 @@ pub enum Operator {
     },
     SetIs {
         negated: bool,
-        values: HashSet<Text>,
+        values: Box<HashSet<Text>>,
     },
     SetContains {
         negated: bool,
@@ -142,20 +142,15 @@ impl Comparison {
     }
 }
 
-/// Filter values that a text may equal.
-#[derive(Debug)]
+/// Filter values that a text may equal. Conditions are kept small: many fit into the processor's cache.
 pub struct Values {
-    texts: Texts,
+    /// Looked through, where they are few.
+    few: Box<[Text]>,
+    /// Hashed, where they are many.
+    many: Option<Box<HashSet<Text>>>,
     /// Some value is `true` in whatever case.
     has_true: bool,
     has_false: bool,
-}
-
-/// Few texts are looked through, many are hashed.
-#[derive(Debug)]
-enum Texts {
-    Few(Box<[Text]>),
-    Many(HashSet<Text>),
 }
 
 const FEW: usize = 16;
@@ -164,12 +159,12 @@ impl Values {
     fn new(texts: Vec<Text>) -> Self {
         let has = |word: &[u8]| texts.iter().any(|text| text.as_bytes().eq_ignore_ascii_case(word));
         let (has_true, has_false) = (has(b"true"), has(b"false"));
-        let texts = if texts.len() > FEW {
-            Texts::Many(texts.into_iter().collect())
+        let (few, many) = if texts.len() > FEW {
+            (Box::default(), Some(Box::new(texts.into_iter().collect())))
         } else {
-            Texts::Few(texts.into_boxed_slice())
+            (texts.into_boxed_slice(), None)
         };
-        Self { texts, has_true, has_false }
+        Self { few, many, has_true, has_false }
     }
 
     /// Whether the text equals some value; booleans in whatever case, if some value is one.
@@ -182,10 +177,8 @@ impl Values {
                 return self.has_false;
             }
         }
-        match &self.texts {
-            Texts::Few(texts) => texts.iter().any(|value| value.as_bytes() == text),
-            Texts::Many(texts) => texts.contains(text),
-        }
+        self.few.iter().any(|value| value.as_bytes() == text)
+            || self.many.as_ref().is_some_and(|values| values.contains(text))
     }
 }
 
@@ -214,8 +207,12 @@ impl Operator {
             b"version less or equal" => |texts| Self::version(Comparison::LessOrEqual, texts),
             b"version greater" => |texts| Self::version(Comparison::Greater, texts),
             b"version greater or equal" => |texts| Self::version(Comparison::GreaterOrEqual, texts),
-            b"set is" => |texts| Self::SetIs { negated: false, values: texts.into_iter().collect() },
-            b"set is not" => |texts| Self::SetIs { negated: true, values: texts.into_iter().collect() },
+            b"set is" => {
+                |texts| Self::SetIs { negated: false, values: Box::new(texts.into_iter().collect()) }
+            }
+            b"set is not" => {
+                |texts| Self::SetIs { negated: true, values: Box::new(texts.into_iter().collect()) }
+            }
             b"set contains" => |texts| Self::SetContains { negated: false, values: texts.into() },
             b"set does not contain" => |texts| Self::SetContains { negated: true, values: texts.into() },
             b"set contains any" => {
