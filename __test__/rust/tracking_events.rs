@@ -210,7 +210,7 @@ fn an_exposure_has_its_members_in_upstreams_order() {
     assert_eq!(
         String::from_utf8(json).unwrap(),
         concat!(
-            r#"{"time":1700000000000,"insert_id":"user-1 device-1 158850331 19675","plan":{"branch":"main"},"#,
+            r#"{"time":1700000000000,"insert_id":"user-1 device-1 -986253229 19675","plan":{"branch":"main"},"#,
             r#""ingestion_metadata":{"source_name":"ampli"},"event_type":"[Experiment] Exposure","#,
             r#""user_id":"user-1","device_id":"device-1","event_properties":{"[Experiment] Flag Key":"flag-exp","#,
             r#""[Experiment] Variant":"treatment","[Experiment] Experiment Key":"exp-1","#,

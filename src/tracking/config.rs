@@ -107,10 +107,21 @@ impl Config {
         let endpoint = checker.endpoint(&options, client_zone);
         let config = Self {
             endpoint,
-            cache_capacity: checker.count("cacheCapacity", options.cache_capacity, 65_536.0, |n| n.ceil().max(1.0)),
+            cache_capacity: checker
+                .count("cacheCapacity", options.cache_capacity, 65_536.0, |n| n.ceil().max(1.0)),
             flush_interval: checker.millis("flushIntervalMillis", options.flush_interval_millis, 10_000.0),
-            flush_queue_size: checker.count("flushQueueSize", options.flush_queue_size, 200.0, or_default(200.0)),
-            flush_max_retries: checker.count("flushMaxRetries", options.flush_max_retries, 12.0, or_default(12.0)) as u32,
+            flush_queue_size: checker.count(
+                "flushQueueSize",
+                options.flush_queue_size,
+                200.0,
+                or_default(200.0),
+            ),
+            flush_max_retries: checker.count(
+                "flushMaxRetries",
+                options.flush_max_retries,
+                12.0,
+                or_default(12.0),
+            ) as u32,
             request_timeout: checker.timeout(options.request_timeout_millis),
             request_options: options.min_id_length.map_or_else(
                 || "{}".to_owned(),
@@ -120,11 +131,18 @@ impl Config {
                 + &checker.ingestion_metadata(options.ingestion_metadata_json.as_deref()),
             opt_out: options.opt_out,
             offline: options.offline,
-            max_queued_bytes: checker.count("maxQueuedBytes", options.max_queued_bytes, 64.0 * MEBIBYTE, |n| n),
-            max_queued_events: checker.count("maxQueuedEvents", options.max_queued_events, 1e6, |n| n.max(1.0)),
+            max_queued_bytes: checker.count(
+                "maxQueuedBytes",
+                options.max_queued_bytes,
+                64.0 * MEBIBYTE,
+                |n| n,
+            ),
+            max_queued_events: checker
+                .count("maxQueuedEvents", options.max_queued_events, 1e6, |n| n.max(1.0)),
             spool: options.spool_directory.map(|directory| SpoolConfig {
                 directory,
-                max_bytes: checker.count("spoolMaxBytes", options.spool_max_bytes, 64.0 * MEBIBYTE, |n| n) as u64,
+                max_bytes: checker.count("spoolMaxBytes", options.spool_max_bytes, 64.0 * MEBIBYTE, |n| n)
+                    as u64,
             }),
             api_key: options.api_key.filter(|key| !key.is_empty()),
         };
@@ -215,7 +233,8 @@ impl Checker {
     }
 
     fn plan(&mut self, json: Option<&str>) -> String {
-        self.object("plan", json).map_or_else(String::new, |plan| format!(r#","plan":{}"#, stringified(&plan)))
+        self.object("plan", json)
+            .map_or_else(String::new, |plan| format!(r#","plan":{}"#, stringified(&plan)))
     }
 
     fn ingestion_metadata(&mut self, json: Option<&str>) -> String {
@@ -252,7 +271,9 @@ fn default_url(zone: Zone, use_batch: bool) -> String {
 }
 
 fn is_default_url(url: &str) -> bool {
-    [Zone::Us, Zone::Eu].iter().any(|&zone| [false, true].iter().any(|&batch| default_url(zone, batch) == url))
+    [Zone::Us, Zone::Eu]
+        .iter()
+        .any(|&zone| [false, true].iter().any(|&batch| default_url(zone, batch) == url))
 }
 
 fn is_http(url: &str) -> bool {
@@ -297,7 +318,10 @@ mod tests {
         let eu = || Options { server_zone: Some("EU".into()), ..options() };
         assert_eq!(url(eu(), Zone::Us), "https://api.eu.amplitude.com/2/httpapi");
         assert_eq!(url(Options { use_batch: true, ..eu() }, Zone::Us), "https://api.eu.amplitude.com/batch");
-        assert_eq!(url(Options { use_batch: true, ..options() }, Zone::Us), "https://api2.amplitude.com/batch");
+        assert_eq!(
+            url(Options { use_batch: true, ..options() }, Zone::Us),
+            "https://api2.amplitude.com/batch"
+        );
         // A client of the other zone.
         assert_eq!(url(options(), Zone::Eu), "https://api.eu.amplitude.com/2/httpapi");
         let us = Options { server_zone: Some("US".into()), ..options() };
@@ -310,7 +334,12 @@ mod tests {
     #[test]
     fn a_url_of_ones_own_is_taken_whole() {
         for own in ["http://[::1]:8080/e?x=1", "https://user:pass@host/path", "HTTP://host"] {
-            let given = Options { server_url: Some(own.into()), server_zone: Some("EU".into()), use_batch: true, ..options() };
+            let given = Options {
+                server_url: Some(own.into()),
+                server_zone: Some("EU".into()),
+                use_batch: true,
+                ..options()
+            };
             let (config, warnings) = config(given);
             assert_eq!(config.endpoint, Some(Endpoint { url: own.into(), is_default: false }));
             assert_eq!(warnings, Vec::<String>::new());
@@ -331,7 +360,8 @@ mod tests {
     fn traps_are_put_right() {
         let count = |given: f64| {
             let all = Some(given);
-            let given = Options { cache_capacity: all, flush_queue_size: all, flush_max_retries: all, ..options() };
+            let given =
+                Options { cache_capacity: all, flush_queue_size: all, flush_max_retries: all, ..options() };
             let (config, warnings) = config(given);
             (config.cache_capacity, config.flush_queue_size, config.flush_max_retries, warnings.len())
         };

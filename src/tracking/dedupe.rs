@@ -20,7 +20,10 @@ pub struct Dedupe {
 impl Dedupe {
     /// `capacity` of nought counts as one.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), seen: LruCache::unbounded_with_hasher(BuildHasherDefault::default()) }
+        Self {
+            capacity: capacity.max(1),
+            seen: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
+        }
     }
 
     /// Whether the evaluation is to be tracked; if so it is remembered. `now` is in milliseconds since 1970.

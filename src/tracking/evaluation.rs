@@ -170,7 +170,9 @@ mod tests {
     fn key_of(user_id: &str, device_id: &str, results: &Results) -> Option<u128> {
         let items: Vec<(Text, String)> = results
             .iter()
-            .map(|(flag, key)| (flag.as_str().into(), format!(r#"{{"key":"{}"}}"#, key.as_deref().unwrap_or_default())))
+            .map(|(flag, key)| {
+                (flag.as_str().into(), format!(r#"{{"key":"{}"}}"#, key.as_deref().unwrap_or_default()))
+            })
             .collect();
         let codes: Vec<u32> =
             results.iter().zip(1..).map(|((_, key), code)| if key.is_some() { code } else { 0 }).collect();

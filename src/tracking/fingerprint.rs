@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn multiplication_is_modular() {
-        for (a, b) in [(PRIME - 1, PRIME - 1), (PRIME - 1, 2), (1 << 60, 1 << 60), (0, 5), (123_456_789, 987_654_321)] {
+        for (a, b) in
+            [(PRIME - 1, PRIME - 1), (PRIME - 1, 2), (1 << 60, 1 << 60), (0, 5), (123_456_789, 987_654_321)]
+        {
             let exact = (u128::from(a) * u128::from(b) % u128::from(PRIME)) as u64;
             assert_eq!(multiply(a, b), exact);
         }

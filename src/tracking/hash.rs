@@ -45,9 +45,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn naive(units: &[u16]) -> i32 {
-        units.iter().fold(0i32, |hash, &unit| {
-            (hash << 5).wrapping_sub(hash).wrapping_add(i32::from(unit))
-        })
+        units.iter().fold(0i32, |hash, &unit| (hash << 5).wrapping_sub(hash).wrapping_add(i32::from(unit)))
     }
 
     #[test]

@@ -44,7 +44,9 @@ impl Layout {
         let Some(first_of_key) = &self.first_of_key else { return Cow::Borrowed(codes) };
         let mut settled = vec![0; codes.len()];
         let mut places = HashMap::new();
-        for (at, (&code, first)) in codes.iter().zip(first_of_key).enumerate().filter(|(_, (code, _))| **code != 0) {
+        for (at, (&code, first)) in
+            codes.iter().zip(first_of_key).enumerate().filter(|(_, (code, _))| **code != 0)
+        {
             settled[*places.entry(first).or_insert(at)] = code;
         }
         Cow::Owned(settled)

@@ -47,13 +47,14 @@ impl Prepared {
 
     fn push(&mut self, flag_key: &[u8], variant: Option<&Json>) {
         let key = variant.and_then(|variant| truthy(variant, "key"));
-        let canonical = key.as_ref().map_or_else(Vec::new, |key| {
-            [trim(flag_key), b" ", trim(&string_of(key)), b" "].concat()
-        });
+        let canonical = key
+            .as_ref()
+            .map_or_else(Vec::new, |key| [trim(flag_key), b" ", trim(&string_of(key)), b" "].concat());
         let exposed = variant.and_then(|variant| Exposed::of(flag_key, variant));
         let assigned = variant.and_then(|variant| Assigned::of(flag_key, variant));
         self.bytes += size_of::<Outcome>() + size_of::<Fingerprint>();
-        self.bytes += exposed.as_ref().map_or(0, Exposed::bytes) + assigned.as_ref().map_or(0, Assigned::bytes);
+        self.bytes +=
+            exposed.as_ref().map_or(0, Exposed::bytes) + assigned.as_ref().map_or(0, Assigned::bytes);
         self.prints.push(self.points.fingerprint(&canonical));
         self.outcomes.push(Outcome { canonical: UnitHash::of(&canonical), exposed, assigned });
     }
@@ -142,8 +143,9 @@ mod tests {
         let key = Text::from("f");
         let items: [&[u8]; 4] = [br#"{"key":"on"}"#, b"7", b"{", br#"{"key":"on"}"#];
         let prepared = Prepared::new(Points::from_random([5, 6]), items.map(|json| (&key, json)));
-        let tracked: Vec<bool> =
-            (0..5).map(|code| prepared.outcome(code).is_some_and(|outcome| outcome.exposed.is_some())).collect();
+        let tracked: Vec<bool> = (0..5)
+            .map(|code| prepared.outcome(code).is_some_and(|outcome| outcome.exposed.is_some()))
+            .collect();
         assert_eq!(tracked, [false, false, false, true, false]);
     }
 }
