@@ -133,6 +133,15 @@ impl Record {
         json.extend_from_slice(format!(r#","event_id":{event_id},"library":"{LIBRARY}"}}"#).as_bytes());
     }
 
+    /// The `user_id` and `device_id`, where they are strings.
+    #[cfg(feature = "sync")]
+    pub(super) fn text_ids(&self) -> [Option<crate::ecma::Text>; 2] {
+        [&self.user_id, &self.device_id].map(|id| match id {
+            OwnedId::Text(text) => Some(crate::ecma::Text::from_wtf8(text.clone())),
+            OwnedId::Missing | OwnedId::Null | OwnedId::Other { .. } => None,
+        })
+    }
+
     fn exposed(&self, index: u32) -> Option<&exposure::Exposed> {
         let code = *self.codes.get(index as usize)?;
         self.prepared.outcome(code)?.exposed.as_ref()
