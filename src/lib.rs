@@ -31,6 +31,7 @@ pub mod plan;
 #[cfg(feature = "sync")]
 pub mod remote;
 pub mod snapshot;
+pub mod tracking;
 #[cfg(feature = "sync")]
 pub mod sync;
 #[cfg(feature = "sync")]
