@@ -30,11 +30,8 @@ pub enum CohortSource {
 /// Working memory of an evaluation, kept between calls.
 #[derive(Default)]
 pub struct Scratch {
+    /// A cell for each slot, then one for the cohorts of each group, then one for passing text.
     buffer: SlotBuffer,
-    /// By slot; `None` where it has not been read.
-    values: Vec<Option<Kind>>,
-    /// By group: the cohorts that its identity is in, as a list value.
-    memberships: Vec<Option<Kind>>,
     /// By result key: the code of the variant so far, or 0.
     results: Vec<u32>,
     /// Result keys in the order in which they came.
@@ -60,7 +57,7 @@ pub fn evaluate<S: Slots + ?Sized>(
     scratch: &mut Scratch,
     codes: &mut [u32],
 ) -> Notes {
-    scratch.begin(plan, selection);
+    scratch.begin(plan);
     let mut run = Run { plan, cohorts, source, slots, scratch };
     let mut notes = Notes::default();
     for (&flag, out) in selection.flags.iter().zip(codes) {
@@ -82,16 +79,8 @@ pub fn evaluate<S: Slots + ?Sized>(
 }
 
 impl Scratch {
-    fn begin(&mut self, plan: &Plan, selection: &Selection) {
-        self.buffer.clear();
-        if self.values.len() < plan.slots().len() {
-            self.values.resize(plan.slots().len(), None);
-        }
-        for &slot in &selection.slots {
-            self.values[slot as usize] = None;
-        }
-        self.memberships.clear();
-        self.memberships.resize(plan.cohort_groups().len(), None);
+    fn begin(&mut self, plan: &Plan) {
+        self.buffer.clear(plan.slots().len() + plan.cohort_groups().len() + 1);
         self.results.clear();
         self.results.resize(plan.result_keys(), 0);
         self.result_order.clear();
@@ -167,12 +156,9 @@ impl<S: Slots + ?Sized> Run<'_, S> {
             let is_member = any_of.iter().any(|&cohort| self.is_member(*group, cohort, identity));
             return Ok(is_member != *negated);
         }
-        let kind = match source {
-            Source::Slot(slot) => self.slot_with_list(*slot),
-            Source::Cohorts(cohorts) => {
-                let kind = self.cohort_list(cohorts);
-                self.scratch.buffer.with_list(kind)
-            }
+        let cell = match source {
+            Source::Slot(slot) => self.slot(*slot),
+            Source::Cohorts(cohorts) => self.cohort_list(cohorts),
             Source::Result(selector) => {
                 let value = constant(selector, &self.scratch.results);
                 return matches(operator, *matches_none, value, &mut self.scratch.tools);
@@ -182,106 +168,108 @@ impl<S: Slots + ?Sized> Run<'_, S> {
                 let value = Value::Text(&text, None);
                 return matches(operator, *matches_none, value, &mut self.scratch.tools);
             }
-            Source::Nothing => Kind::Missing,
+            Source::Nothing => {
+                return matches(operator, *matches_none, Value::Missing, &mut self.scratch.tools);
+            }
         };
         let Scratch { buffer, tools, .. } = &mut *self.scratch;
-        let value = match kind {
-            Kind::Missing | Kind::Present => Value::Missing,
+        buffer.see_list(cell);
+        let value = match *buffer.kind(cell) {
+            Kind::Present => return Ok(false),
+            Kind::Unread | Kind::Missing => Value::Missing,
             Kind::String(range) | Kind::Text(range) => Value::Text(buffer.text(range), Some(range)),
             Kind::List { items, .. } => Value::List(buffer.items(items)),
         };
         matches(operator, *matches_none, value, tools)
     }
 
-    /// The value of a slot as conditions see it: a string that holds a list is one.
-    fn slot_with_list(&mut self, slot: u32) -> Kind {
-        match self.slot(slot) {
-            kind @ Kind::String(_) => {
-                let kind = self.scratch.buffer.with_list(kind);
-                self.scratch.values[slot as usize] = Some(kind);
-                kind
-            }
-            kind => kind,
+    /// The cell of a slot, filled.
+    fn slot(&mut self, slot: u32) -> usize {
+        let cell = slot as usize;
+        if matches!(self.scratch.buffer.kind(cell), Kind::Unread) {
+            self.scratch.buffer.put(cell, |buffer| self.slots.read(slot, buffer));
         }
-    }
-
-    fn slot(&mut self, slot: u32) -> Kind {
-        if let Some(kind) = self.scratch.values[slot as usize] {
-            return kind;
-        }
-        let kind = self.scratch.buffer.take(|buffer| self.slots.read(slot, buffer));
-        self.scratch.values[slot as usize] = Some(kind);
-        kind
+        cell
     }
 
     /// The text form of what a source holds.
     fn text<'v>(&'v mut self, source: &'v Source) -> Option<&'v [u8]> {
-        let kind = match source {
+        let cell = match source {
             Source::Slot(slot) => self.slot(*slot),
             Source::Result(selector) => {
                 return stored(selector, &self.scratch.results)?.text.as_deref();
             }
             Source::Results => {
                 let text = self.results();
-                self.scratch.buffer.take(|buffer| {
-                    buffer.bytes().extend_from_slice(&text);
-                    buffer.set_text();
-                })
+                self.pass(&text)
             }
             Source::Nothing => return None,
             Source::Cohorts(cohorts) => {
-                let kind = self.cohort_list(cohorts);
-                self.list_as_json(kind)
+                let cell = self.cohort_list(cohorts);
+                self.list_as_json(cell)
             }
         };
-        match kind {
-            Kind::Missing | Kind::Present => None,
-            Kind::String(range) | Kind::Text(range) => Some(self.scratch.buffer.text(range)),
-            Kind::List { text, .. } => text.map(|range| self.scratch.buffer.text(range)),
+        let buffer = &self.scratch.buffer;
+        match *buffer.kind(cell) {
+            Kind::Unread | Kind::Missing | Kind::Present => None,
+            Kind::String(range) | Kind::Text(range) => Some(buffer.text(range)),
+            Kind::List { text, .. } => text.map(|range| buffer.text(range)),
         }
     }
 
+    /// A cell with this text, until the next one is asked for.
+    fn pass(&mut self, text: &[u8]) -> usize {
+        let cell = self.plan.slots().len() + self.plan.cohort_groups().len();
+        self.scratch.buffer.put(cell, |buffer| {
+            buffer.bytes().extend_from_slice(text);
+            buffer.set_text();
+        });
+        cell
+    }
+
     /// Cohort lists that were looked up have no text form yet.
-    fn list_as_json(&mut self, kind: Kind) -> Kind {
-        let Kind::List { text: None, items } = kind else { return kind };
+    fn list_as_json(&mut self, cell: usize) -> usize {
+        let buffer = &self.scratch.buffer;
+        let Kind::List { text: None, items } = *buffer.kind(cell) else { return cell };
         let mut json = vec![b'['];
-        for (index, item) in self.scratch.buffer.items(items).iter().enumerate() {
+        for (index, item) in buffer.items(items).iter().enumerate() {
             if index > 0 {
                 json.push(b',');
             }
             push_quoted(item, &mut json);
         }
         json.push(b']');
-        self.scratch.buffer.take(|buffer| {
-            buffer.bytes().extend_from_slice(&json);
-            buffer.set_text();
-        })
+        self.pass(&json)
     }
 
-    /// Who the slot says the user or group is. `None` without an identity, and where the caller has looked up the
-    /// cohorts.
-    fn identity(&mut self, slot: u32) -> Option<Kind> {
+    /// The cell that says who the user or group is. `None` without an identity, and where the caller has looked
+    /// up the cohorts.
+    fn identity(&mut self, slot: u32) -> Option<usize> {
         if self.source == CohortSource::Caller {
             return None;
         }
-        Some(self.slot(slot)).filter(|kind| *kind != Kind::Missing)
+        let cell = self.slot(slot);
+        (!matches!(self.scratch.buffer.kind(cell), Kind::Missing)).then_some(cell)
     }
 
-    fn is_member(&self, group: u32, cohort: u32, identity: Kind) -> bool {
-        let (Kind::String(range) | Kind::Text(range)) = identity else { return false };
+    fn is_member(&self, group: u32, cohort: u32, identity: usize) -> bool {
+        let buffer = &self.scratch.buffer;
+        let (Kind::String(range) | Kind::Text(range)) = *buffer.kind(identity) else { return false };
         let group = &self.plan.cohort_groups()[group as usize];
         self.cohorts.get(cohort as usize).and_then(Option::as_ref).is_some_and(|cohort| {
-            cohort.group_type == group.group_type && cohort.contains(self.scratch.buffer.text(range))
+            cohort.group_type == group.group_type && cohort.contains(buffer.text(range))
         })
     }
 
-    /// The ids of the cohorts that the identity is in; those of the caller where there is no identity.
-    fn cohort_list(&mut self, cohorts: &CohortSlot) -> Kind {
+    /// A cell with the ids of the cohorts that the identity is in; with those of the caller where there is no
+    /// identity.
+    fn cohort_list(&mut self, cohorts: &CohortSlot) -> usize {
         let Some(identity) = self.identity(cohorts.identity) else { return self.slot(cohorts.slot) };
-        if let Some(kind) = self.scratch.memberships[cohorts.group as usize] {
-            return kind;
-        }
         let plan = self.plan;
+        let cell = plan.slots().len() + cohorts.group as usize;
+        if !matches!(self.scratch.buffer.kind(cell), Kind::Unread) {
+            return cell;
+        }
         let group = &plan.cohort_groups()[cohorts.group as usize];
         let found: Vec<u32> = group
             .cohorts
@@ -290,20 +278,17 @@ impl<S: Slots + ?Sized> Run<'_, S> {
             .filter(|&cohort| self.is_member(cohorts.group, cohort, identity))
             .collect();
         let is_user = matches!(plan.slots()[cohorts.identity as usize], crate::plan::Slot::Identity(None));
-        let kind = if found.is_empty() && !is_user {
+        self.scratch.buffer.put(cell, |buffer| {
+            for &cohort in &found {
+                buffer.bytes().extend_from_slice(plan.cohort_ids()[cohort as usize].as_bytes());
+                buffer.push_item();
+            }
             // An empty list of a group's cohorts is left out of the context.
-            Kind::Missing
-        } else {
-            self.scratch.buffer.take(|buffer| {
-                for cohort in found {
-                    buffer.bytes().extend_from_slice(plan.cohort_ids()[cohort as usize].as_bytes());
-                    buffer.push_item();
-                }
+            if is_user || !found.is_empty() {
                 buffer.set_list();
-            })
-        };
-        self.scratch.memberships[cohorts.group as usize] = Some(kind);
-        kind
+            }
+        });
+        cell
     }
 
     /// All variants so far as JSON.

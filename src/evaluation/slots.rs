@@ -20,19 +20,39 @@ pub struct SlotBuffer {
     /// Ranges of the elements of lists.
     items: Vec<Range>,
     first_item: usize,
-    kind: Kind,
+    /// Values are written in their cells and looked at there: copying one just after it has been written makes
+    /// the processor wait.
+    cells: Vec<Kind>,
+    current: usize,
 }
 
-/// A range of the arena.
+/// A range of the arena, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Range {
-    start: u32,
-    end: u32,
+pub(super) struct Range(u64);
+
+impl Range {
+    fn new(start: usize, end: usize) -> Self {
+        Self(((start as u64) << 32) | end as u64)
+    }
+
+    fn start(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    fn end(self) -> usize {
+        (self.0 & 0xFFFF_FFFF) as usize
+    }
+
+    fn is_empty(self) -> bool {
+        self.start() == self.end()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Not asked for so far.
     #[default]
+    Unread,
     Missing,
     /// A JavaScript string: may be a list in JSON.
     String(Range),
@@ -53,18 +73,18 @@ impl SlotBuffer {
 
     /// The value is the JavaScript string appended.
     pub fn set_string(&mut self) {
-        self.kind = Kind::String(self.piece());
+        self.cells[self.current] = Kind::String(self.piece());
     }
 
     /// The value is neither a string nor a list; appended is its text.
     pub fn set_text(&mut self) {
-        self.kind = Kind::Text(self.piece());
+        self.cells[self.current] = Kind::Text(self.piece());
     }
 
     /// Appended is the text of one element of a list. Empty ones are dropped, as the rules have it.
     pub fn push_item(&mut self) {
         let item = self.piece();
-        if item.start != item.end {
+        if !item.is_empty() {
             self.items.push(item);
         }
     }
@@ -72,13 +92,13 @@ impl SlotBuffer {
     /// The value is the list of the items pushed. What was appended since is its text, if it is asked for.
     pub fn set_list(&mut self) {
         let text = self.piece();
-        let items = Range { start: self.first_item as u32, end: self.items.len() as u32 };
-        self.kind = Kind::List { text: (text.start != text.end).then_some(text), items };
+        let items = Range::new(self.first_item, self.items.len());
+        self.cells[self.current] = Kind::List { text: (!text.is_empty()).then_some(text), items };
     }
 
-    /// For an identity: there is one, but it is not a string, so that it is a member of nothing.
+    /// There is a value, but it has no text: no operator matches it, and as an identity it is a member of nothing.
     pub fn set_present(&mut self) {
-        self.kind = Kind::Present;
+        self.cells[self.current] = Kind::Present;
     }
 
     fn piece(&mut self) -> Range {
@@ -86,51 +106,57 @@ impl SlotBuffer {
             // More than four gigabytes of text in one user: what does not fit counts as empty.
             self.bytes.truncate(self.start);
         }
-        let range = Range { start: self.start as u32, end: self.bytes.len() as u32 };
+        let range = Range::new(self.start, self.bytes.len());
         self.start = self.bytes.len();
         range
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets everything and makes room for as many values.
+    pub(super) fn clear(&mut self, cells: usize) {
         self.bytes.clear();
         self.items.clear();
-        self.start = 0;
+        self.cells.clear();
+        self.cells.resize(cells, Kind::Unread);
     }
 
-    /// The next value, as `fill` puts it in.
-    pub(super) fn take(&mut self, fill: impl FnOnce(&mut Self)) -> Kind {
-        self.kind = Kind::Missing;
+    pub(super) fn kind(&self, cell: usize) -> &Kind {
+        &self.cells[cell]
+    }
+
+    /// Puts a value into a cell as `fill` says.
+    pub(super) fn put(&mut self, cell: usize, fill: impl FnOnce(&mut Self)) {
+        self.cells[cell] = Kind::Missing;
+        self.current = cell;
         self.first_item = self.items.len();
         self.start = self.bytes.len();
         fill(self);
-        self.kind
     }
 
-    /// The kind again, a string that is a list in JSON taken apart. The string stays its text.
-    pub(super) fn with_list(&mut self, kind: Kind) -> Kind {
-        let Kind::String(range) = kind else { return kind };
-        if self.bytes.get(range.start as usize) != Some(&b'[') || range.start == range.end {
-            return Kind::Text(range);
+    /// Takes a string that is a list in JSON apart. The string stays its text.
+    pub(super) fn see_list(&mut self, cell: usize) {
+        let Kind::String(range) = self.cells[cell] else { return };
+        if self.text(range).first() != Some(&b'[') {
+            return;
         }
-        let Some(elements) = list_of_text(self.text(range)) else { return Kind::Text(range) };
-        let Kind::List { items, .. } = self.take(|buffer| {
-            for element in elements {
-                buffer.bytes.extend_from_slice(&element);
-                buffer.push_item();
-            }
-            buffer.set_list();
-        }) else {
-            return Kind::Text(range);
+        let Some(elements) = list_of_text(self.text(range)) else {
+            self.cells[cell] = Kind::Text(range);
+            return;
         };
-        Kind::List { text: Some(range), items }
+        let first = self.items.len();
+        self.start = self.bytes.len();
+        for element in elements {
+            self.bytes.extend_from_slice(&element);
+            self.push_item();
+        }
+        self.cells[cell] = Kind::List { text: Some(range), items: Range::new(first, self.items.len()) };
     }
 
     pub(super) fn text(&self, range: Range) -> &[u8] {
-        &self.bytes[range.start as usize..range.end as usize]
+        &self.bytes[range.start()..range.end()]
     }
 
     pub(super) fn items(&self, range: Range) -> Items<'_> {
-        Items::Arena(&self.bytes, &self.items[range.start as usize..range.end as usize])
+        Items::Arena(&self.bytes, &self.items[range.start()..range.end()])
     }
 }
 
@@ -151,7 +177,7 @@ impl<'a> Items<'a> {
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len()).map(move |index| match self {
-            Self::Arena(bytes, ranges) => &bytes[ranges[index].start as usize..ranges[index].end as usize],
+            Self::Arena(bytes, ranges) => &bytes[ranges[index].start()..ranges[index].end()],
             Self::Constant(items) => &items[index],
         })
     }
