@@ -38,7 +38,9 @@ impl SyncObserver for Observer {
             Some(Detail::Text(text)) => format!(" [{}]", text.to_string_lossy()),
             None => String::new(),
         };
-        self.lines.lock().unwrap().push(format!("{level} {}{detail}", line.message));
+        let line = format!("{level} {}{detail}", line.message);
+        assert!(!line.contains("-key"), "a key in the log: {line}");
+        self.lines.lock().unwrap().push(line);
     }
 
     fn installed(&self, snapshot: &Arc<Snapshot>) {
