@@ -324,7 +324,7 @@ impl Delivery {
         let first = self.config.flush_interval.clamp(FIRST_DELAY.0, FIRST_DELAY.1);
         let policy = Backoff { min: first, max: MAX_DELAY, scalar: 2.0 };
         let longest = if self.in_a_hurry { MAX_URGENT_DELAY } else { MAX_DELAY };
-        let delay = policy.jittered().nth(attempt.saturating_sub(1) as usize);
+        let delay = policy.jittered(fastrand::Rng::new()).nth(attempt.saturating_sub(1) as usize);
         delay.unwrap_or(MAX_DELAY).min(longest)
     }
 
