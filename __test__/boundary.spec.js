@@ -18,7 +18,11 @@ function flag(key, selector = ['context', 'user', 'user_properties', 'plan'], ex
       off: { key: 'off', metadata: { default: true } },
     },
     segments: [
-      { conditions: [[{ selector, op: 'is', values: ['yes'] }]], variant: 'on', metadata: { segmentName: 'yes' } },
+      {
+        conditions: [[{ selector, op: 'is', values: ['yes'] }]],
+        variant: 'on',
+        metadata: { segmentName: 'yes' },
+      },
       { variant: 'off' },
     ],
     metadata: { flagVersion: 3 },
@@ -64,7 +68,11 @@ test("the caller's user is never written to, even where cohorts are looked up", 
     values: ['c1'],
   };
   const subject = client(cohorts, flag('a'));
-  const frozen = Object.freeze({ user_id: 'u', ...yes, groups: Object.freeze({ org: Object.freeze(['acme']) }) });
+  const frozen = Object.freeze({
+    user_id: 'u',
+    ...yes,
+    groups: Object.freeze({ org: Object.freeze(['acme']) }),
+  });
   for (let i = 0; i < TIMES; i++) {
     const variants = subject.evaluateV2(frozen);
     t.is(variants.a.key, 'on');
@@ -82,7 +90,14 @@ test('own getters are read; those of a class are not, on the user itself', (t) =
     }
   }
   for (let i = 0; i < TIMES; i++) {
-    t.is(subject.evaluateV2({ get country() { return 'yes'; } }).a.key, 'on');
+    t.is(
+      subject.evaluateV2({
+        get country() {
+          return 'yes';
+        },
+      }).a.key,
+      'on',
+    );
     t.is(subject.evaluateV2(new User()).a.key, 'off');
     t.is(subject.evaluateV2(Object.assign(new User(), { other: 1 })).a.key, 'off');
   }
@@ -106,8 +121,13 @@ test('a getter that evaluates again gets its own answer and leaves the outer one
 
 test("what a user's getter throws reaches the caller", (t) => {
   const subject = client(flag('a'));
-  const user = { get user_properties() { throw new RangeError('mine'); } };
-  for (let i = 0; i < TIMES; i++) t.throws(() => subject.evaluateV2(user), { instanceOf: RangeError, message: 'mine' });
+  const user = {
+    get user_properties() {
+      throw new RangeError('mine');
+    },
+  };
+  for (let i = 0; i < TIMES; i++)
+    t.throws(() => subject.evaluateV2(user), { instanceOf: RangeError, message: 'mine' });
   t.is(subject.evaluateV2(yes).a.key, 'on');
 });
 
@@ -115,7 +135,15 @@ test('values that cannot be written as text match nothing and disturb nobody', (
   const subject = client(flag('a'), flag('b', ['context', 'user', 'country']));
   const cycle = {};
   cycle.self = cycle;
-  for (const plan of [cycle, { n: 1n }, Object.create(null), Symbol('s'), () => {}, new Map(), { toString: null }]) {
+  for (const plan of [
+    cycle,
+    { n: 1n },
+    Object.create(null),
+    Symbol('s'),
+    () => {},
+    new Map(),
+    { toString: null },
+  ]) {
     for (let i = 0; i < TIMES; i++) {
       const variants = subject.evaluateV2({ country: 'yes', user_properties: { plan } });
       t.is(variants.a.key, 'off');
@@ -126,7 +154,8 @@ test('values that cannot be written as text match nothing and disturb nobody', (
 
 test('users that are not objects are users without properties', (t) => {
   const subject = client(flag('a'));
-  for (const user of [5, 'text', true, Symbol('s'), [], () => {}]) t.is(subject.evaluateV2(user).a.key, 'off');
+  for (const user of [5, 'text', true, Symbol('s'), [], () => {}])
+    t.is(subject.evaluateV2(user).a.key, 'off');
   for (const user of [undefined, null]) {
     t.throws(() => subject.evaluateV2(user), {
       instanceOf: TypeError,
@@ -196,7 +225,10 @@ test('more patterns of absent flags than get a literal of their own are all answ
       const present = flags.map((_, i) => i).filter((i) => bits & (1 << i));
       const properties = Object.fromEntries(present.map((i) => [`p${i}`, 'yes']));
       const keys = Object.keys(subject.evaluateV2({ user_properties: properties }));
-      t.deepEqual(keys, present.map((i) => `f${i}`));
+      t.deepEqual(
+        keys,
+        present.map((i) => `f${i}`),
+      );
     }
   }
 });

@@ -31,11 +31,16 @@ test(`random flags, users and keys give the same variants in the same order (see
     const list = flags(random, 1 + random.int(12));
     const bootstrap = () => Object.fromEntries(list.map((flag) => [flag.key, structuredClone(flag)]));
     const silent = { error() {}, warn() {}, info() {}, debug() {}, verbose() {} };
-    const theirs = new upstream.LocalEvaluationClient('key', { bootstrap: bootstrap(), loggerProvider: silent });
+    const theirs = new upstream.LocalEvaluationClient('key', {
+      bootstrap: bootstrap(),
+      loggerProvider: silent,
+    });
     const our = new ours.LocalEvaluationClient('key', { bootstrap: bootstrap(), loggerProvider: silent });
     for (let i = 0; i < USERS_A_SET; i++) {
       const subject = user(random);
-      const keys = random.chance(0.7) ? undefined : [...random.some(list, 4).map((flag) => flag.key), 'unknown'];
+      const keys = random.chance(0.7)
+        ? undefined
+        : [...random.some(list, 4).map((flag) => flag.key), 'unknown'];
       const expected = answer(() => theirs.evaluateV2(structuredClone(subject), keys));
       const actual = answer(() => our.evaluateV2(subject, keys));
       compared++;

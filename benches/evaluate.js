@@ -27,13 +27,15 @@ const rows = [['', 'upstream', 'ours', 'ratio', 'goal', 'results only', 'native 
 let missed = false;
 
 for (const { name, flags, keys, goal, floor } of CASES) {
-  const config = () => ({ bootstrap: Object.fromEntries(realisticFlags(flags).map((flag) => [flag.key, flag])) });
+  const config = () => ({
+    bootstrap: Object.fromEntries(realisticFlags(flags).map((flag) => [flag.key, flag])),
+  });
   const before = new upstream.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
   const client = new ours.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
   const users = Array.from({ length: 64 }, (_, i) => realisticUser(i));
   let turn = 0;
   const next = () => users[turn++ & 63];
-  const selection = () => /** @type {any} */ (innerOf(client).engine.view).select(keys);
+  const selection = () => /** @type {any} */ (innerOf(/** @type {any} */ (client)).engine.view).select(keys);
   client.evaluateV2(next(), keys);
   /** @type {any[]} */
   let values = [];

@@ -13,7 +13,10 @@ const { LogLevel } = require('./log-level');
 const REMOTE_URLS = { us: 'https://api.lab.amplitude.com', eu: 'https://api.lab.eu.amplitude.com' };
 const FLAG_URLS = { us: 'https://api.lab.amplitude.com', eu: 'https://flag.lab.eu.amplitude.com' };
 const STREAM_URLS = { us: 'https://stream.lab.amplitude.com', eu: 'https://stream.lab.eu.amplitude.com' };
-const COHORT_URLS = { us: 'https://cohort-v2.lab.amplitude.com', eu: 'https://cohort-v2.lab.eu.amplitude.com' };
+const COHORT_URLS = {
+  us: 'https://cohort-v2.lab.amplitude.com',
+  eu: 'https://cohort-v2.lab.eu.amplitude.com',
+};
 
 /** Cohorts are polled no more often than this. */
 const COHORT_POLLING_INTERVAL_MIN_MILLIS = 60000;

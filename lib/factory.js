@@ -3,9 +3,9 @@
 const { LocalEvaluationClient } = require('./local-client');
 const { RemoteEvaluationClient } = require('./remote-client');
 
-/** @type {Map<string, RemoteEvaluationClient>} */
+/** @type {Map<string, InstanceType<typeof RemoteEvaluationClient>>} */
 const remoteClients = new Map();
-/** @type {Map<string, LocalEvaluationClient>} */
+/** @type {Map<string, InstanceType<typeof LocalEvaluationClient>>} */
 const localClients = new Map();
 
 /**
@@ -41,12 +41,7 @@ function initializeRemote(apiKey, config) {
  * @param {import('../index').LocalEvaluationConfig} [config]
  */
 function initializeLocal(apiKey, config) {
-  return shared(
-    localClients,
-    apiKey,
-    config,
-    () => new LocalEvaluationClient(apiKey, config),
-  );
+  return shared(localClients, apiKey, config, () => new LocalEvaluationClient(apiKey, config));
 }
 
 /** Makes clients, one for each key and instance name. */

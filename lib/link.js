@@ -1,10 +1,12 @@
 'use strict';
 
 const { cohortPollingInterval } = require('./config');
+const { errorOf } = require('./errors');
 const { define } = require('./evaluation/context');
 const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
 const { takeOrders } = require('./transport/orders');
+const { takeStreamOrders } = require('./transport/streams');
 const native = require('./native');
 
 /**
@@ -36,7 +38,8 @@ class Link {
     this.native = new native.LocalClient(
       settings(apiKey, config, store !== undefined),
       this.mailbox.receive,
-      orders(config, parts),
+      requests(config, parts),
+      streams(parts),
     );
     this.flags = new NativeFlags(this.native, logger);
     this.cohorts = new NativeCohorts(this.native);
@@ -176,10 +179,12 @@ function settings(apiKey, config, reportsFlags) {
   return {
     apiKey: String(apiKey),
     serverUrl: String(config.serverUrl),
-    streamServerUrl: String(config.streamServerUrl),
-    streamUpdates: Boolean(config.streamUpdates),
     pollingIntervalMillis:
-      config.flagConfigPollingIntervalMillis === undefined ? 30000 : Number(config.flagConfigPollingIntervalMillis),
+      config.flagConfigPollingIntervalMillis === undefined
+        ? 30000
+        : Number(config.flagConfigPollingIntervalMillis),
+    streamUpdates: Boolean(config.streamUpdates),
+    streamServerUrl: String(config.streamServerUrl),
     streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
     reportsFlags,
     cohorts: cohorts
@@ -199,15 +204,16 @@ function settings(apiKey, config, reportsFlags) {
  * @param {any} config
  * @param {Parts} parts
  */
-function orders(config, { httpClient, streamEventSourceFactory }) {
-  const { httpAgent } = config;
-  return {
-    requests: httpClient !== undefined || httpAgent ? takeOrders({ httpAgent, httpClient }) : undefined,
-    streams:
-      streamEventSourceFactory !== undefined || httpAgent
-        ? takeOrders({ httpAgent, streamEventSourceFactory })
-        : undefined,
-  };
+function requests({ httpAgent }, { httpClient }) {
+  return httpClient !== undefined || httpAgent ? takeOrders({ httpAgent, httpClient }) : undefined;
+}
+
+/**
+ * The caller's own way of opening streams, if it brings one.
+ * @param {Parts} parts
+ */
+function streams({ streamEventSourceFactory }) {
+  return streamEventSourceFactory ? takeStreamOrders(streamEventSourceFactory) : undefined;
 }
 
 /**
@@ -229,8 +235,8 @@ function flagMap(flags) {
  * @param {Logger} logger
  * @param {import('./mailbox').Message} message
  */
-function log(logger, { level, message, error }) {
-  const parameters = error ? [require('./errors').errorOf(error)] : [];
+function log(logger, { level, message, error, text }) {
+  const parameters = error ? [errorOf(error)] : text !== undefined ? [text] : [];
   if (level === 1) logger.error(message, ...parameters);
   else logger.debug(message, ...parameters);
 }

@@ -48,7 +48,14 @@ class LocalEvaluationClient {
     /** @protected */
     this.config = populateLocalConfig(config);
     const logger = new Logger(this.config.logLevel, this.config.loggerProvider);
-    const link = new Link(apiKey, this.config, logger, { flagConfigCache, httpClient, streamEventSourceFactory });
+    const link = new Link(apiKey, this.config, logger, {
+      flagConfigCache,
+      httpClient,
+      streamEventSourceFactory,
+    });
+    if (this.config.exposureConfig || this.config.assignmentConfig) {
+      logger.error('[Experiment] exposures and assignments are not tracked yet by this version');
+    }
     this.cache = new InMemoryFlagConfigCache(flagConfigCache, this.config.bootstrap || {}, link.flags);
     this.logger = logger;
     this.cohortStorage = new InMemoryCohortStorage(link.cohorts);
@@ -157,7 +164,8 @@ function evaluate(client, user, flagKeys, options) {
     throw new TypeError(`Cannot read properties of ${user} (reading 'user_id')`);
   }
   const { engine, logsUsers } = inner(client);
-  if (logsUsers) client.logger.debug('[Experiment] evaluate - user:', user, 'flags:', client.cache.getAllCached());
+  if (logsUsers)
+    client.logger.debug('[Experiment] evaluate - user:', user, 'flags:', client.cache.getAllCached());
   const selection =
     isOverridden(client) || engine.wide
       ? engine.evaluateEnriched(enriched(client, user), flagKeys)
@@ -171,7 +179,8 @@ function evaluate(client, user, flagKeys, options) {
  * @param {any} client
  */
 function isOverridden(client) {
-  const { prototype } = LocalEvaluationClient;
+  /** @type {any} */
+  const prototype = LocalEvaluationClient.prototype;
   return (
     client.enrichUserWithCohorts !== prototype.enrichUserWithCohorts ||
     client.checkFlagsCohortsAvailable !== prototype.checkFlagsCohortsAvailable

@@ -30,7 +30,10 @@ class Inner {
    */
   constructor(logger, httpAgent) {
     this.mailbox = new Mailbox((message) => log(logger, message.kind, message.error));
-    this.native = new native.RemoteClient(this.mailbox.receive, httpAgent ? takeOrders({ httpAgent }) : undefined);
+    this.native = new native.RemoteClient(
+      this.mailbox.receive,
+      httpAgent ? takeOrders({ httpAgent }) : undefined,
+    );
   }
 
   /**

@@ -21,7 +21,22 @@ export declare class LocalClient {
   deleteCohort(id: string): void
   /** Which of these cohorts are of the group type and hold the member, in their order. */
   cohortsWith(groupType: string, member: string, ids: string[]): string[]
-  constructor()
+  /**
+   * `receive` gets log lines and the ends of promises; `send` and `open_stream`, where given, make the requests
+   * and open the streams.
+   */
+  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null, openStream?: ((arg0: Order) => void) | undefined | null)
+  /**
+   * Begins synchronisation. Its first success or failure is posted under the number returned.
+   *
+   * # Errors
+   * If the operating system gives no threads.
+   */
+  start(): number
+  /** After the end of a start: lets the process go. */
+  rest(): void
+  /** Ends synchronisation. Nothing is installed afterwards. */
+  stop(): void
   /** A view of the current flags for evaluation. */
   view(): View
   /** Changes whenever the flags do. */
@@ -58,7 +73,7 @@ export declare class View {
   /** A sentence for every flag some of whose cohorts are not there. */
   unavailable(): Array<string>
   /** Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`. */
-  select(keys: string[] | null | undefined, codes: Uint32Array): { flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }
+  select(keys: string[] | null | undefined, codes: Uint32Array): { flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }
   /** The variant of an outcome code as JSON, as the server worded it, with its merged metadata. */
   outcome(code: number): string
 }
@@ -81,6 +96,37 @@ export interface CohortIds {
   groups: Array<NamedIds>
   flags: Array<NamedIds>
 }
+
+/**
+ * The JSON text in a cookie of the new format.
+ *
+ * # Errors
+ * If its percent encoding is broken.
+ */
+export declare function cookieDecode(cookie: string): string
+
+/** A cookie of the new format for a JSON text. */
+export declare function cookieEncode(json: string): string
+
+/** A cookie of the old format. */
+export declare function cookieGenerate(deviceId: string): string
+
+/** The ids in a cookie. */
+export interface CookieIds {
+  deviceId: string
+  userId?: string
+}
+
+/**
+ * The cookie's name for an API key.
+ *
+ * # Errors
+ * If the key is too short.
+ */
+export declare function cookieName(apiKey: string, newFormat: boolean): string
+
+/** The ids in a cookie of the old format. */
+export declare function cookieParse(cookie: string): CookieIds
 
 /** An error for the face to make a JavaScript error of. */
 export interface ErrorDescription {
@@ -113,6 +159,27 @@ export interface FetchRequest {
   backoffScalar: number
 }
 
+export interface LocalCohortSettings {
+  apiKey: string
+  secretKey: string
+  serverUrl: string
+  maxCohortSize: number
+  pollingIntervalMillis: number
+}
+
+/** Where a client's flags and cohorts come from. Times in milliseconds. */
+export interface LocalSettings {
+  apiKey: string
+  serverUrl: string
+  pollingIntervalMillis: number
+  streamUpdates: boolean
+  streamServerUrl: string
+  streamConnectTimeoutMillis: number
+  /** Whether every update's flags are to be posted. */
+  reportsFlags: boolean
+  cohorts?: LocalCohortSettings
+}
+
 /** What JavaScript is told. */
 export interface Message {
   /** `log`, `end`, or what the client's own part of the face knows. */
@@ -124,7 +191,7 @@ export interface Message {
   message?: string
   /** With `log`: the error behind it. With `end`: why the promise rejects. */
   error?: ErrorDescription
-  /** With `end`: what the promise resolves to. */
+  /** With `end`: what the promise resolves to. With `log`: what belongs to the line. */
   text?: string
 }
 

@@ -4,7 +4,8 @@
 
 const { runAll } = require('./run-all');
 
-const clippy = (/** @type {string} */ features) => `cargo clippy --quiet --all-targets ${features} -- -D warnings`;
+const clippy = (/** @type {string} */ features) =>
+  `cargo clippy --quiet --all-targets ${features} -- -D warnings`;
 
 (async () => {
   const broken = await runAll([

@@ -36,7 +36,8 @@ function newestOf(...names) {
 
 const installed = newestOf('node_modules/.package-lock.json');
 if (installed === 0 || installed < newestOf('package-lock.json')) {
-  run('npm ci --no-audit --no-fund');
+  // Not `npm ci`: it wants every optional package of every platform, and not all of those are published.
+  run('npm install --no-save --no-audit --no-fund');
 }
 
 const addons = fs.existsSync(path.join(root, 'native'))

@@ -18,6 +18,7 @@
 #[cfg(feature = "binding")]
 mod binding;
 pub mod cohort;
+pub mod config;
 pub mod cookie;
 pub mod ecma;
 pub mod error;
@@ -31,5 +32,7 @@ pub mod plan;
 pub mod remote;
 pub mod snapshot;
 pub mod tracking;
+#[cfg(feature = "sync")]
+pub mod sync;
 #[cfg(feature = "sync")]
 pub mod transport;

@@ -125,7 +125,24 @@ const TEXTS = [
 
 const NUMBERS = [0, -0, 1, 9, 10, 1.5, 1e21, 1e-7, 0.1 + 0.2, NaN, Infinity, -1, 123456789012, 2 ** 53];
 
-const PATTERNS = ['^a', 'b$', '.', '^.$', '\\d+', '^\\w+@\\w+\\.com$', '[A-Z]', '(a)(b)?', 'true|false', '\\ud83d', '^$', '(?=a)ab', '\\s', '[^a]', 'a{2}', '(?:x|)+1'];
+const PATTERNS = [
+  '^a',
+  'b$',
+  '.',
+  '^.$',
+  '\\d+',
+  '^\\w+@\\w+\\.com$',
+  '[A-Z]',
+  '(a)(b)?',
+  'true|false',
+  '\\ud83d',
+  '^$',
+  '(?=a)ab',
+  '\\s',
+  '[^a]',
+  'a{2}',
+  '(?:x|)+1',
+];
 
 const NAMES = ['plan', 'country', 'age', 'tags', 'version', 'app', 'nested', 'flag', 'a', '1', 'länd'];
 const GROUP_TYPES = ['org', 'team', 'org id'];
@@ -152,8 +169,10 @@ function object(random, depth = 0) {
 
 function user(random) {
   const result = {};
-  if (random.chance(0.85)) result.user_id = random.chance(0.9) ? `user-${random.int(1000)}` : random.pick(TEXTS);
-  if (random.chance(0.85)) result.device_id = random.chance(0.9) ? `device-${random.int(1000)}` : value(random);
+  if (random.chance(0.85))
+    result.user_id = random.chance(0.9) ? `user-${random.int(1000)}` : random.pick(TEXTS);
+  if (random.chance(0.85))
+    result.device_id = random.chance(0.9) ? `device-${random.int(1000)}` : value(random);
   for (const name of ['country', 'platform', 'version', 'language', 'os']) {
     if (random.chance(0.5)) result[name] = random.chance(0.9) ? random.pick(TEXTS) : value(random);
   }
@@ -167,7 +186,8 @@ function user(random) {
       if (random.chance(0.6)) result.groups[type] = random.some(GROUP_NAMES, 2);
       if (random.chance(0.6)) {
         result.group_properties[type] = {};
-        for (const name of GROUP_NAMES) if (random.chance(0.6)) result.group_properties[type][name] = object(random);
+        for (const name of GROUP_NAMES)
+          if (random.chance(0.6)) result.group_properties[type][name] = object(random);
       }
       if (random.chance(0.3)) {
         result.group_cohort_ids[type] = { acme: random.some(['c1', 'g1', 'g2'], 2), x: ['g1'] };
@@ -179,16 +199,26 @@ function user(random) {
 
 function selector(random, flagKeys) {
   const kind = random.int(24);
-  if (kind < 4) return ['context', 'user', random.pick(['user_id', 'device_id', 'country', 'platform', 'version', 'os'])];
+  if (kind < 4)
+    return ['context', 'user', random.pick(['user_id', 'device_id', 'country', 'platform', 'version', 'os'])];
   if (kind < 11) return ['context', 'user', 'user_properties', random.pick(NAMES)];
-  if (kind < 12) return ['context', 'user', 'user_properties', random.pick(NAMES), random.pick([...NAMES, 'length', '0'])];
-  if (kind < 14) return ['context', 'groups', random.pick(GROUP_TYPES), random.pick(['group_name', 'cohort_ids'])];
-  if (kind < 16) return ['context', 'groups', random.pick(GROUP_TYPES), 'group_properties', random.pick(NAMES)];
+  if (kind < 12)
+    return ['context', 'user', 'user_properties', random.pick(NAMES), random.pick([...NAMES, 'length', '0'])];
+  if (kind < 14)
+    return ['context', 'groups', random.pick(GROUP_TYPES), random.pick(['group_name', 'cohort_ids'])];
+  if (kind < 16)
+    return ['context', 'groups', random.pick(GROUP_TYPES), 'group_properties', random.pick(NAMES)];
   if (kind < 20 && flagKeys.length > 0) {
     return ['result', random.pick(flagKeys), random.pick(['key', 'key', 'value', 'payload', 'metadata'])];
   }
   if (kind === 20) return ['context', 'user', 'cohort_ids'];
-  if (kind === 21 && flagKeys.length > 0) return ['result', random.pick(flagKeys), 'metadata', random.pick(['deployed', 'flagVersion', 'segmentName'])];
+  if (kind === 21 && flagKeys.length > 0)
+    return [
+      'result',
+      random.pick(flagKeys),
+      'metadata',
+      random.pick(['deployed', 'flagVersion', 'segmentName']),
+    ];
   if (kind === 22) {
     return random.pick([
       ['context', 'user', 'groups', 'org'],
@@ -237,7 +267,12 @@ function bucket(random, variants) {
         ],
       },
       ...(random.chance(0.5)
-        ? [{ range: [random.int(100), 100], distributions: [{ variant: random.pick(variants), range: [0, 42949673] }] }]
+        ? [
+            {
+              range: [random.int(100), 100],
+              distributions: [{ variant: random.pick(variants), range: [0, 42949673] }],
+            },
+          ]
         : []),
     ],
   };
@@ -246,7 +281,10 @@ function bucket(random, variants) {
 function metadata(random) {
   if (random.chance(0.2)) return random.pick([null, undefined]);
   const result = {};
-  for (const name of random.some(['deployed', 'flagVersion', 'segmentName', 'default', 'experimentKey', '1', 'x'], 4)) {
+  for (const name of random.some(
+    ['deployed', 'flagVersion', 'segmentName', 'default', 'experimentKey', '1', 'x'],
+    4,
+  )) {
     result[name] = random.pick([true, false, 3, 'All Other Users', null, { deep: [1] }]);
   }
   return result;
@@ -295,7 +333,8 @@ function flags(random, count) {
       variants: all,
       segments: Array.from({ length: random.int(4) }, () => segment(random, names, keys)),
     };
-    if (random.chance(0.7)) flag.segments.push({ variant: 'off', metadata: { segmentName: 'All Other Users' } });
+    if (random.chance(0.7))
+      flag.segments.push({ variant: 'off', metadata: { segmentName: 'All Other Users' } });
     const parents = keys.filter((other) => other !== key);
     if (random.chance(0.35) && parents.length > 0 && !keys.includes(key)) {
       flag.dependencies = random.some(random.chance(0.1) ? [...parents, 'missing'] : parents, 3);

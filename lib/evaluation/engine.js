@@ -6,8 +6,7 @@ const { plainUser } = require('./context');
 /**
  * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
  *
- * @typedef {import('./view').NativeView & { renew(): boolean, unavailable(): string[] }} NativeView
- * @typedef {{ view(): NativeView }} Source
+ * @typedef {{ view(): import('./view').NativeView }} Source
  */
 
 class Engine {

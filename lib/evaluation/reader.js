@@ -10,14 +10,24 @@ const { INHERITED_NAMES, hasOwn, property, text, matched, matchedAndText, identi
  * Two forms of the same thing: `interpret` walks the slots, `compile` generates straight-line code for
  * selections that are used often.
  *
- * @typedef {{ path?: string[], matched?: boolean, text?: boolean, identity?: true, group?: string }} Slot
+ * @typedef {{ path?: string[], matched?: boolean, text?: boolean, identity?: boolean, group?: string }} Slot
  * `path` is the selector below `context`; `identity` slots read the user id, or the first name of `group`.
  * @typedef {(enriched: boolean, ...values: any[]) => void} NativeEvaluate
  * @typedef {(user: any, enriched: boolean) => void} Reader
  */
 
 /** What generated code refers to, by these names. */
-const HELPERS = { matched, matchedAndText, text, identity, hasOwn, group, groupName, read, none: Object.freeze({}) };
+const HELPERS = {
+  matched,
+  matchedAndText,
+  text,
+  identity,
+  hasOwn,
+  group,
+  groupName,
+  read,
+  none: Object.freeze({}),
+};
 
 /**
  * In which form a slot's value crosses: the name of a helper.
@@ -35,7 +45,8 @@ function form(slot) {
  * @param {any} user
  */
 function read(slot, user) {
-  if (slot.identity) return slot.group === undefined ? property(user, 'user_id') : groupName(user, slot.group);
+  if (slot.identity)
+    return slot.group === undefined ? property(user, 'user_id') : groupName(user, slot.group);
   const path = slot.path || [];
   let value;
   let at = 2;
@@ -59,6 +70,7 @@ function read(slot, user) {
 function interpret(slots, evaluate) {
   const forms = slots.map((slot) => HELPERS[form(slot)]);
   return (user, enriched) => {
+    /** @type {[boolean, ...any[]]} */
     const values = [enriched];
     for (let i = 0; i < slots.length; i++) values.push(forms[i](read(slots[i], user)));
     Reflect.apply(evaluate, undefined, values);
@@ -123,7 +135,9 @@ class Lines {
         : this.access(this.object(path.slice(0, last)), path[last]);
     const name = `o${this.objects.size}`;
     this.objects.set(key, name);
-    this.text.push(`let ${name} = ${value}; if (${name} === null || typeof ${name} !== 'object') ${name} = none;`);
+    this.text.push(
+      `let ${name} = ${value}; if (${name} === null || typeof ${name} !== 'object') ${name} = none;`,
+    );
     return name;
   }
 

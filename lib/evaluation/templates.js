@@ -47,7 +47,11 @@ function template(json) {
 function withTextValue(raw) {
   const value = raw.value;
   raw.value =
-    typeof value === 'string' ? value : value === null || value === undefined ? undefined : JSON.stringify(value);
+    typeof value === 'string'
+      ? value
+      : value === null || value === undefined
+        ? undefined
+        : JSON.stringify(value);
   return raw;
 }
 
@@ -109,7 +113,12 @@ function copy(value) {
   for (const key of Object.keys(value)) {
     const item = copy(value[key]);
     if (key === '__proto__') {
-      Object.defineProperty(result, key, { value: item, writable: true, enumerable: true, configurable: true });
+      Object.defineProperty(result, key, {
+        value: item,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     } else {
       result[key] = item;
     }

@@ -5,7 +5,8 @@
  *
  * In: any JavaScript value. Out: `undefined` (none), a string, or an array:
  * - `[form, ...items]`: a list, with its text form (for bucketing; `undefined` where no bucket reads it);
- * - `[form, null]`: the text of something that is neither a string nor a list, though it looks like one.
+ * - `[form, null]`: the text of something that is neither a string nor a list, though it looks like one;
+ * - `[undefined, null]`: something that has no text, which is not the same as nothing: no operator matches it.
  * Numbers and objects are turned into text here, so that their formatting is the engine's own. Strings cross as
  * they are: whether one holds a list in JSON is seen on the other side.
  *
@@ -88,12 +89,12 @@ function identity(value) {
 }
 
 /**
- * The text of an object that is no list.
+ * An object that is no list, by its text.
  * @param {string | undefined} form
  * @returns {Crossing}
  */
 function plain(form) {
-  return form !== undefined && form.charCodeAt(0) === OPEN_BRACKET ? [form, null] : form;
+  return form === undefined || form.charCodeAt(0) === OPEN_BRACKET ? [form, null] : form;
 }
 
 /**

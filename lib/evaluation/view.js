@@ -14,9 +14,8 @@ const { template } = require('./templates');
  *
  * @typedef {import('./reader').Slot} Slot
  * @typedef {import('./templates').Template} Template
- * @typedef {{ flags: string[], slots: Slot[], evaluate: import('./reader').NativeEvaluate }} NativeSelection
- * @typedef {{ capacity: number, wide: boolean, select(keys: string[] | null, codes: Uint32Array): NativeSelection,
- *   outcome(code: number): string }} NativeView
+ * @typedef {import('../../native/index').View} NativeView
+ * @typedef {ReturnType<NativeView['select']>} NativeSelection
  */
 
 const HEADER = 2;
@@ -47,16 +46,19 @@ class View {
     /** @type {Template[]} */
     this.templates = [];
     this.compileTemplate = (/** @type {number} */ code) =>
-      (this.templates[code] = template(this.native.outcome(code)));
-    this.clear();
-  }
-
-  clear() {
+      (this.templates[code] = template(this.outcome(code)));
     this.count = 0;
     /** @type {Selection | undefined} */
     this.everything = undefined;
-    /** @type {SelectionNode} */
     this.root = new SelectionNode();
+  }
+
+  /**
+   * The variant of an outcome code, as the server worded it.
+   * @param {number} code
+   */
+  outcome(code) {
+    return /** @type {string} */ (this.native.outcome(code));
   }
 
   /**
@@ -68,6 +70,7 @@ class View {
     if (flagKeys === undefined || flagKeys === null) return this.all();
     const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
     if (keys.length === 0) return this.all();
+    /** @type {SelectionNode} */
     let node = this.root;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
@@ -87,7 +90,8 @@ class View {
   #grow(node, key) {
     if (++this.count > SELECTIONS) {
       // Nodes in hand stay usable; they are only no longer found.
-      this.clear();
+      this.count = 0;
+      this.root = new SelectionNode();
     }
     const child = new SelectionNode();
     node.next.set(key, child);
@@ -157,6 +161,18 @@ class Selection {
     return result;
   }
 
+  /** The variants as the server worded them, for log lines. */
+  rawVariants() {
+    const { codes } = this.view;
+    /** @type {Record<string, any>} */
+    const result = {};
+    this.native.flags.forEach((key, i) => {
+      const code = codes[i + HEADER];
+      if (code !== 0) set(result, key, JSON.parse(this.view.outcome(code)));
+    });
+    return result;
+  }
+
   #compile() {
     this.read = reader.compile(this.native.slots, this.native.evaluate);
   }
@@ -215,7 +231,8 @@ function set(object, key, value) {
  * @returns {any[]}
  */
 function listOfKeys(keys) {
-  const isList = typeof keys === 'string' || typeof keys[Symbol.iterator] === 'function' || 'length' in Object(keys);
+  const isList =
+    typeof keys === 'string' || typeof keys[Symbol.iterator] === 'function' || 'length' in Object(keys);
   if (!isList) throw new TypeError('Object is not iterable.');
   return Array.from(keys);
 }

@@ -38,7 +38,14 @@ function requestThroughNode(order, httpAgent, done) {
   const { id } = order;
   const failed = (/** @type {any} */ error) => {
     done();
-    native.settleRequest(id, undefined, undefined, undefined, error.message, error.code && String(error.code));
+    native.settleRequest(
+      id,
+      undefined,
+      undefined,
+      undefined,
+      error.message,
+      error.code && String(error.code),
+    );
   };
   try {
     const request = send(
@@ -66,36 +73,4 @@ function requestThroughNode(order, httpAgent, done) {
   }
 }
 
-/**
- * @param {Order} order
- * @param {any} httpAgent
- */
-function streamThroughNode(order, httpAgent) {
-  const { id } = order;
-  const failed = (/** @type {any} */ error) =>
-    native.streamFailed(id, undefined, error.message, error.code && String(error.code));
-  try {
-    const request = send(
-      order,
-      httpAgent,
-      (response) => {
-        if (response.statusCode !== 200) {
-          native.streamFailed(id, response.statusCode, String(response.statusMessage), undefined);
-          response.destroy();
-          return;
-        }
-        native.streamOpened(id);
-        response.on('data', (chunk) => native.streamBytes(id, chunk));
-        response.on('end', () => failed(new Error('the stream ended')));
-        response.on('error', failed);
-      },
-      failed,
-    );
-    return { close: () => request.destroy() };
-  } catch (error) {
-    failed(error);
-    return { close() {} };
-  }
-}
-
-module.exports = { requestThroughNode, streamThroughNode };
+module.exports = { requestThroughNode };

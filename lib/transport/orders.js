@@ -1,21 +1,21 @@
 'use strict';
 
 const native = require('../native');
-const { requestThroughNode, streamThroughNode } = require('./node-http');
+const { requestThroughNode } = require('./node-http');
 
 /**
- * Carries out what the native side orders where the caller brings its own way of sending: an `HttpClient`, an
- * event source factory, an `https.Agent`.
+ * Carries out what the native side orders where the caller brings its own way of sending: an `HttpClient`
+ * or an `https.Agent`.
  *
  * @typedef {import('../../native/index').Order} Order
  * @typedef {{ close(): void }} Closable
  */
 
 /**
- * @param {{ httpAgent?: any, httpClient?: any, streamEventSourceFactory?: any }} parts
+ * @param {{ httpAgent?: any, httpClient?: any }} parts
  * @returns {(order: Order) => void}
  */
-function takeOrders({ httpAgent, httpClient, streamEventSourceFactory }) {
+function takeOrders({ httpAgent, httpClient }) {
   /** @type {Map<number, Closable>} */
   const open = new Map();
   return (order) => {
@@ -24,14 +24,13 @@ function takeOrders({ httpAgent, httpClient, streamEventSourceFactory }) {
       const closable = open.get(id);
       open.delete(id);
       if (closable) closable.close();
-    } else if (kind === 'request') {
-      if (httpClient !== undefined) requestThroughClient(httpClient, order);
-      else open.set(id, requestThroughNode(order, httpAgent, () => open.delete(id)));
+    } else if (httpClient !== undefined) {
+      requestThroughClient(httpClient, order);
     } else {
-      const stream = streamEventSourceFactory
-        ? streamThroughFactory(streamEventSourceFactory, order)
-        : streamThroughNode(order, httpAgent);
-      if (stream) open.set(id, stream);
+      open.set(
+        id,
+        requestThroughNode(order, httpAgent, () => open.delete(id)),
+      );
     }
   };
 }
@@ -62,35 +61,14 @@ async function requestThroughClient(httpClient, { id, url, method, headers, body
  */
 function fail(id, error) {
   const { message, code } = /** @type {any} */ (error instanceof Error ? error : new Error(String(error)));
-  native.settleRequest(id, undefined, undefined, undefined, message, code === undefined ? code : String(code));
-}
-
-/**
- * @param {import('../../index').StreamEventSourceFactory} factory
- * @param {Order} order
- * @returns {Closable | undefined}
- */
-function streamThroughFactory(factory, { id, url, headers }) {
-  let source;
-  try {
-    source = factory(/** @type {string} */ (url), { headers: headersOf(headers) });
-  } catch (error) {
-    native.streamFailed(id, undefined, String(/** @type {any} */ (error).message || error), undefined);
-    return undefined;
-  }
-  const stream = source;
-  stream.onerror = (/** @type {any} */ event) => {
-    const { status, message } = event || {};
-    native.streamFailed(id, Number.isInteger(status) ? status : undefined, String(message), undefined);
-  };
-  stream.onmessage = (/** @type {any} */ event) => {
-    native.streamOpened(id);
-    native.streamData(id, String(event.data));
-  };
-  stream.onopen = (/** @type {any} */ event) => {
-    if (!event || event.type === 'open') native.streamOpened(id);
-  };
-  return { close: () => stream.close() };
+  native.settleRequest(
+    id,
+    undefined,
+    undefined,
+    undefined,
+    message,
+    code === undefined ? code : String(code),
+  );
 }
 
 /**
@@ -104,4 +82,4 @@ function headersOf(list = []) {
   return headers;
 }
 
-module.exports = { takeOrders, headersOf, fail };
+module.exports = { takeOrders, headersOf };

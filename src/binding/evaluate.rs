@@ -280,8 +280,11 @@ impl Arguments<'_> {
             if is_string {
                 into.push_item();
             } else if length == 2 {
-                self.push_element(array, 0, into);
-                into.set_text();
+                if self.push_element(array, 0, into) {
+                    into.set_text();
+                } else {
+                    into.set_present();
+                }
                 return;
             }
         }

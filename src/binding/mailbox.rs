@@ -28,7 +28,7 @@ pub struct Message {
     pub message: Option<String>,
     /// With `log`: the error behind it. With `end`: why the promise rejects.
     pub error: Option<ErrorDescription>,
-    /// With `end`: what the promise resolves to.
+    /// With `end`: what the promise resolves to. With `log`: what belongs to the line.
     #[napi(ts_type = "string")]
     pub text: Option<JsText>,
 }

@@ -5,8 +5,11 @@
 //! handed over.
 
 #![allow(unsafe_code)]
+// napi-derive registers nothing in test builds, so that all looks unused there.
+#![cfg_attr(test, allow(dead_code))]
 
 mod cohorts;
+mod cookie;
 mod custom;
 mod evaluate;
 mod flags;

@@ -154,6 +154,6 @@ pub(super) fn describe_transport(error: &TransportError) -> ErrorDescription {
 }
 
 /// A body as JavaScript reads it: broken UTF-8 becomes U+FFFD.
-fn text(body: &[u8]) -> JsText {
+pub(super) fn text(body: &[u8]) -> JsText {
     JsText(Text::from(String::from_utf8_lossy(body).into_owned()))
 }

@@ -9,9 +9,6 @@ use crate::http::{Pool, ReqwestEventSource, ReqwestTransport, runtime};
 use crate::transport::Transport;
 use crate::transport::stream::EventSource;
 
-/// Bytes of the largest flag update that a stream may carry.
-const MAX_EVENT_BYTES: usize = 64 << 20;
-
 /// # Errors
 /// If the operating system gives no threads.
 pub(super) fn handle() -> Result<&'static Handle> {
@@ -23,5 +20,5 @@ pub(super) fn transport() -> Arc<dyn Transport> {
 }
 
 pub(super) fn event_source() -> Arc<dyn EventSource> {
-    Arc::new(ReqwestEventSource::new(Pool::of_process(), MAX_EVENT_BYTES))
+    Arc::new(ReqwestEventSource::new(Pool::of_process(), ReqwestEventSource::MAX_EVENT_BYTES))
 }

@@ -158,8 +158,8 @@ impl Iterator for Utf16Units<'_> {
                 self.bytes = rest;
                 return Some(u16::from(first));
             }
-            ..0xE0 => 1,
-            ..0xF0 => 2,
+            0x80..0xE0 => 1,
+            0xE0..0xF0 => 2,
             _ => 3,
         };
         let mut point = u32::from(first) & (0x3F >> length);

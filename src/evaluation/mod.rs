@@ -175,7 +175,8 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         let Scratch { buffer, tools, .. } = &mut *self.scratch;
         buffer.see_list(cell);
         let value = match *buffer.kind(cell) {
-            Kind::Unread | Kind::Missing | Kind::Present => Value::Missing,
+            Kind::Present => return Ok(false),
+            Kind::Unread | Kind::Missing => Value::Missing,
             Kind::String(range) | Kind::Text(range) => Value::Text(buffer.text(range), Some(range)),
             Kind::List { items, .. } => Value::List(buffer.items(items)),
         };

@@ -160,9 +160,11 @@ fn version_matches(operator: &Operator, order: Comparison, text: &[u8]) -> bool 
 }
 
 fn same_set(values: &HashSet<Text>, items: Items<'_>) -> bool {
-    let mut distinct: HashSet<&[u8]> = HashSet::with_capacity(items.len());
-    items.iter().all(|item| values.contains(item) && (distinct.insert(item) || true))
-        && distinct.len() == values.len()
+    if !items.iter().all(|item| values.contains(item)) {
+        return false;
+    }
+    let distinct: HashSet<&[u8]> = items.iter().collect();
+    distinct.len() == values.len()
 }
 
 /// Every filter value is in the list. Duplicates count: a list shorter than the filter never does.

@@ -96,7 +96,7 @@ impl SlotBuffer {
         self.cells[self.current] = Kind::List { text: (!text.is_empty()).then_some(text), items };
     }
 
-    /// For an identity: there is one, but it is not a string, so that it is a member of nothing.
+    /// There is a value, but it has no text: no operator matches it, and as an identity it is a member of nothing.
     pub fn set_present(&mut self) {
         self.cells[self.current] = Kind::Present;
     }

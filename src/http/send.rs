@@ -29,6 +29,10 @@ impl Transport for ReqwestTransport {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
         deadline::within(request.deadline, exchange(self.pool.clone(), request)).boxed()
     }
+
+    fn download(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+        deadline::renewed(request.deadline, exchange(self.pool.clone(), request)).boxed()
+    }
 }
 
 async fn exchange(pool: Pool, request: Request) -> Result<Response, TransportError> {

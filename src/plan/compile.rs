@@ -304,7 +304,7 @@ impl Compiler {
             let group = self.groups.iter().position(|group| group.group_type.as_bytes() == group_type)?;
             (!self.groups[group].cohorts.is_empty()).then_some(group as u32)
         };
-        let found = match words[..] {
+        match words[..] {
             [b"user", b"cohort_ids"] => Some((None, of_type(USER_GROUP_TYPE.as_bytes())?)),
             [b"groups", group_type, b"cohort_ids"] => Some((Some(path[1].clone()), of_type(group_type)?)),
             // More than the ids, or a part of them.
@@ -317,8 +317,7 @@ impl Compiler {
                 None
             }
             _ => None,
-        };
-        found
+        }
     }
 
     fn result(&self, path: &[Text]) -> Source {

@@ -87,7 +87,7 @@ pub enum Operator {
     },
     SetIs {
         negated: bool,
-        values: Box<HashSet<Text>>,
+        values: HashSet<Text>,
     },
     SetContains {
         negated: bool,
@@ -107,7 +107,7 @@ pub enum Operator {
 
 /// A lower-cased filter of `contains`.
 pub enum Substring {
-    Bytes(Finder<'static>),
+    Bytes(Box<Finder<'static>>),
     /// One that holds half a surrogate pair, which may be half of a character in the text: found by code units.
     Units(Box<[u16]>),
 }
@@ -147,7 +147,7 @@ pub struct Values {
     /// Looked through, where they are few.
     few: Box<[Text]>,
     /// Hashed, where they are many.
-    many: Option<Box<HashSet<Text>>>,
+    many: Option<HashSet<Text>>,
     /// Some value is `true` in whatever case.
     has_true: bool,
     has_false: bool,
@@ -160,7 +160,7 @@ impl Values {
         let has = |word: &[u8]| texts.iter().any(|text| text.as_bytes().eq_ignore_ascii_case(word));
         let (has_true, has_false) = (has(b"true"), has(b"false"));
         let (few, many) = if texts.len() > FEW {
-            (Box::default(), Some(Box::new(texts.into_iter().collect())))
+            (Box::default(), Some(texts.into_iter().collect()))
         } else {
             (texts.into_boxed_slice(), None)
         };
@@ -207,12 +207,8 @@ impl Operator {
             b"version less or equal" => |texts| Self::version(Comparison::LessOrEqual, texts),
             b"version greater" => |texts| Self::version(Comparison::Greater, texts),
             b"version greater or equal" => |texts| Self::version(Comparison::GreaterOrEqual, texts),
-            b"set is" => {
-                |texts| Self::SetIs { negated: false, values: Box::new(texts.into_iter().collect()) }
-            }
-            b"set is not" => {
-                |texts| Self::SetIs { negated: true, values: Box::new(texts.into_iter().collect()) }
-            }
+            b"set is" => |texts| Self::SetIs { negated: false, values: texts.into_iter().collect() },
+            b"set is not" => |texts| Self::SetIs { negated: true, values: texts.into_iter().collect() },
             b"set contains" => |texts| Self::SetContains { negated: false, values: texts.into() },
             b"set does not contain" => |texts| Self::SetContains { negated: true, values: texts.into() },
             b"set contains any" => {
@@ -252,7 +248,7 @@ fn substrings(texts: &[Text]) -> Box<[Substring]> {
             let mut lower = Vec::new();
             case::push_lower(text.as_bytes(), &mut lower);
             match std::str::from_utf8(&lower) {
-                Ok(_) => Substring::Bytes(Finder::new(&lower).into_owned()),
+                Ok(_) => Substring::Bytes(Box::new(Finder::new(&lower).into_owned())),
                 Err(_) => Substring::Units(utf16_units(&lower).collect()),
             }
         })

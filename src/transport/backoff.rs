@@ -25,8 +25,8 @@ impl Backoff {
 
     /// The delays, each drawn evenly between half of it and all of it, so that many processes that lost the same
     /// server do not come back at the same moment.
-    pub fn jittered(self) -> JitteredDelays {
-        JitteredDelays { delays: self.delays(), random: fastrand::Rng::new() }
+    pub fn jittered(self, random: fastrand::Rng) -> JitteredDelays {
+        JitteredDelays { delays: self.delays(), random }
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn jitter_stays_between_half_and_whole_and_varies() {
         let policy = policy(1000, 60_000, 2.0);
-        let spread: Vec<_> = policy.jittered().zip(policy.delays()).take(200).collect();
+        let spread: Vec<_> = policy.jittered(fastrand::Rng::new()).zip(policy.delays()).take(200).collect();
         assert!(spread.iter().all(|(jittered, whole)| *jittered >= *whole / 2 && jittered <= whole));
         let distinct: std::collections::HashSet<_> =
             spread.iter().skip(10).map(|(jittered, _)| jittered).collect();

@@ -1,14 +1,15 @@
 //! The one deadline of a request: from the connection to the last byte of the body.
 //!
 //! In: a transport's answer to come. Out: the same answer, or a timeout in its place or inside its body. Unlike a
-//! timeout of inactivity, a server that drips bytes cannot put it off.
+//! timeout of inactivity, a server that drips bytes cannot put it off. [`renewed`] is that other timeout, for answers
+//! so large that no deadline fits them all.
 
 use std::future::Future;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::{Response, TransportError, TransportErrorKind};
 
@@ -25,7 +26,20 @@ pub async fn within(
         return answer.await;
     };
     let response = tokio::time::timeout_at(until, answer).await.map_err(|_| timed_out())??;
-    Ok(Response { body: cut_at(until, response.body), ..response })
+    Ok(Response { body: cut_when(response.body, move || tokio::time::sleep_until(until)), ..response })
+}
+
+/// Limits the wait for `answer`, and then for each piece of its body, to `patience`. `None` waits for ever.
+///
+/// # Errors
+/// As [`within`].
+pub async fn renewed(
+    patience: Option<Duration>,
+    answer: impl Future<Output = Result<Response, TransportError>>,
+) -> Result<Response, TransportError> {
+    let Some(patience) = patience else { return answer.await };
+    let response = tokio::time::timeout(patience, answer).await.map_err(|_| timed_out())??;
+    Ok(Response { body: cut_when(response.body, move || tokio::time::sleep(patience)), ..response })
 }
 
 /// The error of a deadline that has passed.
@@ -39,12 +53,14 @@ pub fn timed_out() -> TransportError {
 
 type Body = BoxStream<'static, Result<bytes::Bytes, TransportError>>;
 
-fn cut_at(until: Instant, body: Body) -> Body {
-    stream::unfold(Some(body), move |body| async move {
-        let mut body = body?;
-        match tokio::time::timeout_at(until, body.next()).await {
-            Ok(chunk) => chunk.map(|chunk| (chunk, Some(body))),
-            Err(_) => Some((Err(timed_out()), None)),
+/// The body until the sleep that begins with the wait for each piece is over.
+fn cut_when(body: Body, limit: impl Fn() -> Sleep + Send + 'static) -> Body {
+    stream::unfold(Some((body, limit)), |state| async move {
+        let (mut body, limit) = state?;
+        tokio::select! {
+            biased;
+            chunk = body.next() => chunk.map(|chunk| (chunk, Some((body, limit)))),
+            () = limit() => Some((Err(timed_out()), None)),
         }
     })
     .boxed()
@@ -104,12 +120,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn patience_is_renewed_with_each_piece() {
+        let start = Instant::now();
+        let answer = future::ready(Ok(ok(drip().take(50))));
+        let response = renewed(Some(Duration::from_millis(100)), answer).await.unwrap();
+        assert_eq!(response.bytes().await.unwrap().len(), 50);
+        assert_eq!(start.elapsed().as_millis(), 3000);
+
+        let answer = future::ready(Ok(ok(drip().take(2).chain(stream::pending()))));
+        let response = renewed(Some(Duration::from_millis(100)), answer).await.unwrap();
+        assert_eq!(response.bytes().await.unwrap_err().kind, TransportErrorKind::Timeout);
+        assert_eq!(start.elapsed().as_millis(), 3220);
+
+        let error = renewed(Some(Duration::from_millis(100)), future::pending()).await.err().unwrap();
+        assert_eq!(error.code, "ETIMEDOUT");
+        assert_eq!(start.elapsed().as_millis(), 3320);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_deadline_waits() {
         let answer = async {
             tokio::time::sleep(Duration::from_secs(86_400)).await;
             Ok(ok(stream::empty()))
         };
         assert_eq!(within(None, answer).await.unwrap().status, 200);
+        assert_eq!(renewed(None, future::ready(Ok(ok(stream::empty())))).await.unwrap().status, 200);
         assert_eq!(
             within(Some(Duration::MAX), future::ready(Ok(ok(stream::empty())))).await.unwrap().status,
             200

@@ -41,11 +41,11 @@ fn transport(environment: Environment) -> ReqwestTransport {
 /// Status and whole body.
 async fn exchange(transport: &ReqwestTransport, request: Request) -> Result<(u16, Bytes), TransportError> {
     let url = request.url.clone();
-    let result: Result<_, TransportError> = async {
+    let answer = async {
         let response = transport.send(request).await?;
         Ok((response.status, response.bytes().await?))
-    }
-    .await;
+    };
+    let result: Result<_, TransportError> = in_time(answer).await;
     if let Err(error) = &result {
         assert_discreet(&error.message, &url);
     }
@@ -59,11 +59,16 @@ async fn send(request: Request) -> Result<(u16, Bytes), TransportError> {
 async fn open(environment: Environment, request: Request) -> Result<Events, StreamError> {
     let url = request.url.clone();
     let source = ReqwestEventSource::new(Pool::new(environment), 1 << 20);
-    let result = tokio::time::timeout(PATIENCE, source.open(request)).await.expect("an answer in time");
+    let result = in_time(source.open(request)).await;
     if let Err(error) = &result {
         assert_discreet(&error.message, &url);
     }
     result
+}
+
+/// A deadline that does not work fails its test instead of hanging it.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE * 2, future).await.expect("an end in time")
 }
 
 fn assert_discreet(message: &str, url: &str) {

@@ -98,6 +98,32 @@ async fn all_proxy_covers_what_the_others_leave_open() {
 }
 
 #[tokio::test]
+async fn a_socks_proxy_gets_the_name_unresolved() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let environment = Environment {
+        all_proxy: Some(format!("socks5h://{}", listener.local_addr().unwrap())),
+        ..Environment::default()
+    };
+    let proxy = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut greeting = vec![0; 2];
+        client.read_exact(&mut greeting).await.unwrap();
+        client.read_exact(&mut vec![0; usize::from(greeting[1])]).await.unwrap();
+        client.write_all(&[5, 0]).await.unwrap();
+        let mut target = [0; 5 + 20 + 2];
+        client.read_exact(&mut target).await.unwrap();
+        client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]).await.unwrap();
+        // From here on the proxy plays the server.
+        assert!(client.read(&mut [0; 4096]).await.unwrap() > 0);
+        client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]").await.unwrap();
+        target
+    });
+    let answer = exchange(&transport(environment), get("http://unresolvable.invalid/")).await.unwrap();
+    assert_eq!(answer, (200, "[]".into()));
+    assert_eq!(proxy.await.unwrap(), *b"\x05\x01\x00\x03\x14unresolvable.invalid\x00\x50");
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_down_or_refuses_is_an_error_never_a_way_around() {
     let server = Server::start(|_, _| answer(200, "", b"")).await;
     let down = Environment { http_proxy: Some("127.0.0.1:1".to_owned()), ..Environment::default() };

@@ -133,8 +133,7 @@ async fn a_dripping_body_ends_at_the_deadline() {
     })
     .await;
     let request = Request { deadline: Some(Duration::from_millis(300)), ..get(&server.url("/")) };
-    let response = transport(Environment::default()).send(request).await.unwrap();
-    let error = response.bytes().await.unwrap_err();
+    let error = send(request).await.unwrap_err();
     assert_eq!((error.kind, error.code), (TransportErrorKind::Timeout, "ETIMEDOUT"));
     assert_eq!(error.message, "Socket connection timed out");
     server.closed_by_client().await;
