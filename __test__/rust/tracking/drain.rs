@@ -55,7 +55,7 @@ fn waiting_is_bounded() {
 #[test]
 fn nobody_waits_for_what_cannot_happen() {
     let runtime = runtime();
-    let foreign = on(&runtime, options(), || Endpoint { is_foreign: true, ..Endpoint::new([Reply::Hang]) });
+    let foreign = on(&runtime, options(), || Endpoint::new([Reply::Hang]).foreign());
     let offline = on(&runtime, Options { offline: true, ..options() }, || Endpoint::new([OK]));
     let empty = on(&runtime, options(), || Endpoint::new([OK]));
     foreign.track("u");

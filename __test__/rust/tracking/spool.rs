@@ -166,9 +166,9 @@ fn a_directory_that_cannot_be_used_costs_durability_only() {
         let rig = rig(spooled(&directory), [OK]);
         rig.track_many(0..3);
         rig.pipeline.flush().await;
+        rig.pipeline.close(Duration::from_secs(5)).await;
         assert_eq!(rig.endpoint.sizes(), [3]);
         assert_eq!(rig.log.of(Level::Error).len(), 1, "{:?}", rig.log.all());
-        rig.pipeline.close(Duration::from_secs(5)).await;
     });
     std::fs::remove_file(&directory.0).unwrap();
 }

@@ -62,8 +62,7 @@ pub struct Endpoint {
     received: Mutex<Vec<Received>>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
-    /// Stands for a transport of JavaScript's.
-    pub is_foreign: bool,
+    is_foreign: bool,
 }
 
 impl Endpoint {
@@ -76,6 +75,11 @@ impl Endpoint {
             most_under_way: AtomicUsize::new(0),
             is_foreign: false,
         }
+    }
+
+    /// Stands for a transport of JavaScript's.
+    pub fn foreign(self) -> Self {
+        Self { is_foreign: true, ..self }
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -107,7 +111,7 @@ impl Endpoint {
     }
 }
 
-/// As many events as there are reports that they are being dealt with, until it is dropped.
+/// A request that is being answered, until it is dropped.
 struct UnderWay(Arc<Endpoint>);
 
 impl Drop for UnderWay {
