@@ -1,5 +1,8 @@
 //! Events, as the contract's worked examples have them (analytics 4.6), and what the dedupe filter takes for equal.
 
+// A test helper that fails fails the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::sync::Arc;
 
 use experiment_node_server::ecma::Text;

@@ -160,9 +160,7 @@ impl Delivery {
         if let Some(line) = line {
             self.say(Level::Error, &line);
         }
-        if has_unspooled && self.in_a_hurry {
-            self.spool();
-        } else if has_unspooled && *self.spool_due.get_or_insert(now + SPOOL_LINGER) <= now {
+        if has_unspooled && (self.in_a_hurry || *self.spool_due.get_or_insert(now + SPOOL_LINGER) <= now) {
             self.spool();
         }
         self.forget(overboard.ids);
