@@ -2,6 +2,8 @@
 
 // A test helper that fails fails the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// The tables say their shapes.
+#![allow(clippy::type_complexity)]
 
 use std::sync::Arc;
 
