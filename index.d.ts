@@ -341,6 +341,10 @@ export class LocalEvaluationClient {
   start(): Promise<void>;
   /** Ends all synchronisation; nothing is installed afterwards. */
   stop(): void;
+  /** Resolves when every exposure and assignment tracked so far is delivered or dropped. */
+  flush(): Promise<void>;
+  /** Ends synchronisation and delivers what has been tracked, for five seconds unless told otherwise. */
+  close(options?: { timeoutMillis?: number }): Promise<void>;
   protected enrichUserWithCohorts(user: ExperimentUser, flags: Record<string, FlagConfig>): void;
   protected checkFlagsCohortsAvailable(cohortIdsByFlag: Record<string, Set<string>>): boolean;
 }

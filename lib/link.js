@@ -7,6 +7,7 @@ const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
 const { takeOrders } = require('./transport/orders');
 const { takeStreamOrders } = require('./transport/streams');
+const { NATURAL_EXIT_MILLIS, deliverAtExit, logLine, trackingOptions } = require('./tracking');
 const native = require('./native');
 
 /**
@@ -27,10 +28,15 @@ class Link {
   constructor(apiKey, config, logger, parts) {
     const store = parts.flagConfigCache ? new Store(parts.flagConfigCache, logger) : undefined;
     this.store = store;
+    this.config = config;
     this.logger = logger;
     this.mailbox = new Mailbox((message) => {
       if (message.kind === 'installed') {
         if (store) store.replace(flagMap(JSON.parse(/** @type {string} */ (message.text))));
+      } else if (message.kind === 'exposureLog') {
+        logLine(config.exposureConfig, /** @type {number} */ (message.level), String(message.message));
+      } else if (message.kind === 'assignmentLog') {
+        logLine(config.assignmentConfig, /** @type {number} */ (message.level), String(message.message));
       } else {
         log(logger, message);
       }
@@ -45,6 +51,21 @@ class Link {
     this.cohorts = new NativeCohorts(this.native);
     /** @type {Promise<void> | undefined} */
     this.starting = undefined;
+    if (config.exposureConfig || config.assignmentConfig) {
+      const { native: client, mailbox } = this;
+      deliverAtExit(client, () => mailbox.end(client.flush(NATURAL_EXIT_MILLIS), () => client.rest()));
+    }
+  }
+
+  /** Resolves when every event recorded so far is delivered or dropped. */
+  async flush() {
+    await this.mailbox.end(this.native.flush(), () => this.native.rest());
+  }
+
+  /** @param {number} timeoutMillis */
+  async close(timeoutMillis) {
+    this.stop();
+    await this.mailbox.end(this.native.close(timeoutMillis), () => this.native.rest());
   }
 
   /** A view of the flags for evaluation. */
@@ -187,6 +208,9 @@ function settings(apiKey, config, reportsFlags) {
     streamServerUrl: String(config.streamServerUrl),
     streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
     reportsFlags,
+    isEu: config.serverZone === 'eu',
+    exposure: trackingOptions(config.exposureConfig),
+    assignment: trackingOptions(config.assignmentConfig),
     cohorts: cohorts
       ? {
           apiKey: String(cohorts.apiKey),

@@ -7,7 +7,11 @@ const { InMemoryCohortStorage } = require('./cohort-storage');
 const { Logger } = require('./logger');
 const { LogLevel } = require('./log-level');
 const { Link } = require('./link');
+const { Kinds, track } = require('./tracking');
 const native = require('./native');
+
+/** How long `close` waits for deliveries. */
+const CLOSE_MILLIS = 5000;
 
 /**
  * Local evaluation: flag configs are kept up to date in the background, and `evaluateV2` answers at once.
@@ -31,6 +35,10 @@ class Inner {
   constructor(link, logger, logsUsers) {
     this.link = link;
     this.logsUsers = logsUsers;
+    this.logger = logger;
+    /** What every evaluation tracks, and what one that asks for it tracks besides. */
+    this.tracksAlways = link.config.assignmentConfig ? Kinds.Assignment : 0;
+    this.tracksExposures = link.config.exposureConfig ? Kinds.Exposure : 0;
     this.engine = new Engine(link, (message) => logger.error(message));
     link.flags.onChange = () => this.engine.outdate();
   }
@@ -53,9 +61,6 @@ class LocalEvaluationClient {
       httpClient,
       streamEventSourceFactory,
     });
-    if (this.config.exposureConfig || this.config.assignmentConfig) {
-      logger.error('[Experiment] exposures and assignments are not tracked yet by this version');
-    }
     this.cache = new InMemoryFlagConfigCache(flagConfigCache, this.config.bootstrap || {}, link.flags);
     this.logger = logger;
     this.cohortStorage = new InMemoryCohortStorage(link.cohorts);
@@ -92,6 +97,19 @@ class LocalEvaluationClient {
   /** Fetches flag configs and cohorts and keeps them up to date from then on. */
   async start() {
     await inner(this).link.start();
+  }
+
+  /** Resolves when every exposure and assignment tracked so far is delivered or dropped. */
+  flush() {
+    return inner(this).link.flush();
+  }
+
+  /**
+   * Ends synchronisation and delivers what has been tracked, for a bounded time.
+   * @param {{ timeoutMillis?: number }} [options] five seconds by default
+   */
+  close({ timeoutMillis = CLOSE_MILLIS } = {}) {
+    return inner(this).link.close(timeoutMillis);
   }
 
   /** Ends all synchronisation. Nothing is installed afterwards. */
@@ -163,15 +181,32 @@ function evaluate(client, user, flagKeys, options) {
   if (user === undefined || user === null) {
     throw new TypeError(`Cannot read properties of ${user} (reading 'user_id')`);
   }
-  const { engine, logsUsers } = inner(client);
+  const { engine, logsUsers, logger, tracksAlways, tracksExposures } = inner(client);
   if (logsUsers)
     client.logger.debug('[Experiment] evaluate - user:', user, 'flags:', client.cache.getAllCached());
   const selection =
     isOverridden(client) || engine.wide
       ? engine.evaluateEnriched(enriched(client, user), flagKeys)
       : engine.evaluate(user, flagKeys);
+  const kinds = tracksAlways | (options && options.tracksExposure ? tracksExposures : 0);
+  if (kinds !== 0) trackSafely(logger, selection, kinds, user);
   if (logsUsers) client.logger.debug('[Experiment] evaluate - variants: ', selection.rawVariants());
   return selection;
+}
+
+/**
+ * Tracks an evaluation. Ids and groups that cannot be written as JSON cost their own event alone.
+ * @param {Logger} logger
+ * @param {any} selection
+ * @param {number} kinds
+ * @param {any} user
+ */
+function trackSafely(logger, selection, kinds, user) {
+  try {
+    track(selection, kinds, user);
+  } catch (error) {
+    logger.error('[Experiment] an evaluation could not be tracked', error);
+  }
 }
 
 /**
@@ -214,6 +249,18 @@ function cohortIds(flags) {
     groups: new Map(found.groups.map(({ name, ids }) => [name, new Set(ids)])),
     byFlag: Object.fromEntries(found.flags.map(({ name, ids }) => [name, new Set(ids)])),
   };
+}
+
+// `await using` in runtimes that know it.
+const asyncDispose = /** @type {any} */ (Symbol).asyncDispose;
+if (asyncDispose) {
+  Object.defineProperty(LocalEvaluationClient.prototype, asyncDispose, {
+    value() {
+      return this.close();
+    },
+    configurable: true,
+    writable: true,
+  });
 }
 
 module.exports = { LocalEvaluationClient, innerOf: inner };

@@ -51,6 +51,22 @@ export declare class LocalClient {
    * If the text is not a JSON object.
    */
   setFlags(flags: string): Array<string>
+  /** How many events wait for delivery. */
+  get pendingEvents(): number
+  /**
+   * Sends all events that wait. Posts the end when each is delivered or dropped, or the time is up.
+   *
+   * # Errors
+   * If the operating system gives no threads.
+   */
+  flush(timeoutMillis?: number | undefined | null): number
+  /**
+   * Delivers what waits, for at most the time given, and takes no more events.
+   *
+   * # Errors
+   * If the operating system gives no threads.
+   */
+  close(timeoutMillis: number): number
 }
 
 export declare class RemoteClient {
@@ -64,6 +80,11 @@ export declare class RemoteClient {
 
 /** A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current. */
 export declare class View {
+  /**
+   * Tracks the evaluation whose outcome codes (after a header of two) are in `codes`. `kinds`: 1 an assignment,
+   * 2 an exposure, 3 both.
+   */
+  track(selection: number, codes: Uint32Array, kinds: number, user: TrackedUser): void
   /** How many outcome codes the largest selection writes. */
   get capacity(): number
   /** Whether some selector sees cohort ids as a part of something larger: users must then be enriched first. */
@@ -73,7 +94,7 @@ export declare class View {
   /** A sentence for every flag some of whose cohorts are not there. */
   unavailable(): Array<string>
   /** Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`. */
-  select(keys: string[] | null | undefined, codes: Uint32Array): { flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }
+  select(keys: string[] | null | undefined, codes: Uint32Array): { id: number, flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }
   /** The variant of an outcome code as JSON, as the server worded it, with its merged metadata. */
   outcome(code: number): string
 }
@@ -128,6 +149,12 @@ export declare function cookieName(apiKey: string, newFormat: boolean): string
 /** The ids in a cookie of the old format. */
 export declare function cookieParse(cookie: string): CookieIds
 
+/**
+ * Delivers the events of all clients, blocking the calling thread for at most the time given: for the end of the
+ * process.
+ */
+export declare function drainEvents(boundMillis: number): void
+
 /** An error for the face to make a JavaScript error of. */
 export interface ErrorDescription {
   /** Which class of error. */
@@ -178,6 +205,9 @@ export interface LocalSettings {
   /** Whether every update's flags are to be posted. */
   reportsFlags: boolean
   cohorts?: LocalCohortSettings
+  isEu: boolean
+  exposure?: TrackingOptions
+  assignment?: TrackingOptions
 }
 
 /** What JavaScript is told. */
@@ -240,3 +270,42 @@ export declare function streamFailed(id: number, status: number | undefined | nu
 
 /** The stream's server has answered 200. */
 export declare function streamOpened(id: number): void
+
+/**
+ * Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
+ * JSON text stands beside its string.
+ */
+export interface TrackedUser {
+  userShape: number
+  userId?: string
+  userJson?: string
+  deviceShape: number
+  deviceId?: string
+  deviceJson?: string
+  /** As JSON text, where there are any. */
+  groups?: string
+}
+
+/** Options of a pipeline, those that were given. Times in milliseconds. */
+export interface TrackingOptions {
+  apiKey?: string
+  cacheCapacity?: number
+  flushIntervalMillis?: number
+  flushQueueSize?: number
+  flushMaxRetries?: number
+  requestTimeoutMillis?: number
+  serverUrl?: string
+  serverZone?: string
+  useBatch: boolean
+  minIdLength?: number
+  optOut: boolean
+  offline: boolean
+  /** As JSON text. */
+  plan?: string
+  /** As JSON text. */
+  ingestionMetadata?: string
+  maxQueuedBytes?: number
+  maxQueuedEvents?: number
+  spoolDirectory?: string
+  spoolMaxBytes?: number
+}

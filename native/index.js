@@ -844,6 +844,7 @@ module.exports.cookieEncode = nativeBinding.cookieEncode
 module.exports.cookieGenerate = nativeBinding.cookieGenerate
 module.exports.cookieName = nativeBinding.cookieName
 module.exports.cookieParse = nativeBinding.cookieParse
+module.exports.drainEvents = nativeBinding.drainEvents
 module.exports.settleRequest = nativeBinding.settleRequest
 module.exports.streamData = nativeBinding.streamData
 module.exports.streamFailed = nativeBinding.streamFailed

@@ -237,4 +237,4 @@ function listOfKeys(keys) {
   return Array.from(keys);
 }
 
-module.exports = { View };
+module.exports = { View, Selection };

@@ -19,7 +19,7 @@ use crate::plan::Selection;
 use crate::snapshot::{Snapshot, World};
 
 /// Codes before the flags' own: a status and a pattern number.
-const HEADER: usize = 2;
+pub(super) const HEADER: usize = 2;
 const DONE: u32 = 0;
 /// The snapshot has been replaced: the view must be renewed before this selection can answer.
 const STALE: u32 = 1;

@@ -1,6 +1,7 @@
 //! The local evaluation client: flags and cohorts of one client, as JavaScript reads and writes them, and their
 //! synchronisation.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::remote::{describe_transport, text};
 use super::runtime;
 use super::text::JsText;
+use super::tracking::{Pipelines, TrackingOptions};
 use super::view::View;
 use crate::config::{CohortConfig, LocalConfig, duration_from_millis};
 use crate::ecma::Text;
@@ -31,6 +33,7 @@ pub struct LocalClient {
     world: Arc<World>,
     waiting: Waiting,
     sync: FlagSync,
+    pipelines: Rc<Pipelines>,
 }
 
 /// Where a client's flags and cohorts come from. Times in milliseconds.
@@ -45,6 +48,9 @@ pub struct LocalSettings {
     /// Whether every update's flags are to be posted.
     pub reports_flags: bool,
     pub cohorts: Option<LocalCohortSettings>,
+    pub is_eu: bool,
+    pub exposure: Option<TrackingOptions>,
+    pub assignment: Option<TrackingOptions>,
 }
 
 #[napi(object, object_to_js = false)]
@@ -60,6 +66,26 @@ impl LocalClient {
     pub(super) fn world(&self) -> &World {
         &self.world
     }
+
+    pub(super) fn pipelines(&self) -> &Pipelines {
+        &self.pipelines
+    }
+
+    /// Runs a future whose end is posted under the number returned.
+    pub(super) fn promise(
+        &self,
+        env: &Env,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<u32> {
+        let handle = runtime::handle()?;
+        let id = self.waiting.begin(env);
+        let mailbox = self.waiting.mailbox().clone();
+        handle.spawn(async move {
+            future.await;
+            mailbox.end(id, Ok(None));
+        });
+        Ok(id)
+    }
 }
 
 #[napi]
@@ -68,7 +94,7 @@ impl LocalClient {
     /// and open the streams.
     #[napi(constructor)]
     pub fn new(
-        settings: LocalSettings,
+        mut settings: LocalSettings,
         receive: Function<'_, FnArgs<(Message,)>, ()>,
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
         open_stream: Option<Function<'_, FnArgs<(Order,)>, ()>>,
@@ -84,6 +110,12 @@ impl LocalClient {
         let world = Arc::new(World::new());
         let waiting = Mailbox::open(receive)?;
         let mailbox = waiting.mailbox().clone();
+        let pipelines = Pipelines::new(
+            settings.exposure.take(),
+            settings.assignment.take(),
+            settings.is_eu,
+            waiting.mailbox(),
+        )?;
         let observer = Arc::new(Observer { mailbox, reports_flags: settings.reports_flags });
         let parts = Parts {
             transport,
@@ -93,7 +125,8 @@ impl LocalClient {
             handle: runtime::handle()?.clone(),
             random: fastrand::Rng::new(),
         };
-        Ok(Self { world, waiting, sync: FlagSync::new(core_config(settings), parts) })
+        let sync = FlagSync::new(core_config(settings), parts);
+        Ok(Self { world, waiting, sync, pipelines: Rc::new(pipelines) })
     }
 
     /// Begins synchronisation. Its first success or failure is posted under the number returned.
@@ -127,7 +160,7 @@ impl LocalClient {
     /// A view of the current flags for evaluation.
     #[napi]
     pub fn view(&self) -> View {
-        View::new(Arc::clone(&self.world))
+        View::new(Arc::clone(&self.world), Rc::clone(&self.pipelines))
     }
 
     /// Changes whenever the flags do.

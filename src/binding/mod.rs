@@ -18,4 +18,5 @@ mod mailbox;
 mod remote;
 mod runtime;
 mod text;
+mod tracking;
 mod view;

@@ -1,5 +1,6 @@
 //! One plan as JavaScript sees it: selections with their slots and native functions, and the outcomes' JSON.
 
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,14 +10,27 @@ use napi_derive::napi;
 
 use super::evaluate::{Pinned, bind};
 use super::text::JsText;
+use super::tracking::Pipelines;
 use crate::ecma::Text;
 use crate::plan::Slot;
 use crate::snapshot::World;
+use crate::tracking::{Layout, Points, Prepared};
 
 /// A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current.
 #[napi]
 pub struct View {
     pinned: Rc<Pinned>,
+    pipelines: Rc<Pipelines>,
+    /// What tracking knows of the plan, once it is asked.
+    prepared: OnceCell<Arc<Prepared>>,
+    selections: RefCell<Vec<Rc<Selected>>>,
+}
+
+/// What tracking needs of a selection.
+struct Selected {
+    /// The keys of the results, in the order of the codes.
+    keys: Vec<Text>,
+    layout: OnceCell<Layout>,
 }
 
 /// What JavaScript has to read for a slot.
@@ -36,8 +50,37 @@ pub struct SlotDescription {
 }
 
 impl View {
-    pub(super) fn new(world: Arc<World>) -> Self {
-        Self { pinned: Pinned::new(world) }
+    pub(super) fn new(world: Arc<World>, pipelines: Rc<Pipelines>) -> Self {
+        Self {
+            pinned: Pinned::new(world),
+            pipelines,
+            prepared: OnceCell::new(),
+            selections: RefCell::default(),
+        }
+    }
+
+    pub(super) fn pipelines(&self) -> &Pipelines {
+        &self.pipelines
+    }
+
+    /// The plan's outcomes as tracking wants them.
+    pub(super) fn prepared(&self) -> &Arc<Prepared> {
+        self.prepared.get_or_init(|| {
+            let snapshot = self.pinned.snapshot();
+            let points = Points::from_random(self.pipelines.points);
+            let outcomes = snapshot.plan.outcomes().iter();
+            Prepared::new(points, outcomes.map(|outcome| (&outcome.flag_key, &*outcome.json)))
+        })
+    }
+
+    /// Calls `look` with the layout of a selection and the number of its codes.
+    pub(super) fn with_layout(&self, selection: u32, look: impl FnOnce(&Layout, usize)) {
+        let selected = self.selections.borrow().get(selection as usize).cloned();
+        if let Some(selected) = selected {
+            let layout =
+                selected.layout.get_or_init(|| Layout::new(selected.keys.iter().map(Text::as_bytes)));
+            look(layout, selected.keys.len());
+        }
     }
 }
 
@@ -83,7 +126,7 @@ impl View {
 
     /// Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`.
     #[napi(
-        ts_return_type = "{ flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }"
+        ts_return_type = "{ id: number, flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }"
     )]
     pub fn select<'env>(
         &self,
@@ -95,13 +138,20 @@ impl View {
         let plan = &snapshot.plan;
         let keys: Option<Vec<Text>> = keys.map(|keys| keys.into_iter().map(|key| key.0).collect());
         let selection = plan.select(keys.as_deref());
-        let flags: Vec<JsText> =
-            selection.flags.iter().map(|&flag| JsText(plan.flags()[flag as usize].key.clone())).collect();
+        let keys: Vec<Text> =
+            selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
+        let flags: Vec<JsText> = keys.iter().cloned().map(JsText).collect();
         let slots: Vec<SlotDescription> =
             selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
         // SAFETY: the environment and the array are those of this call.
         let function = unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, codes.raw())? };
+        let id = {
+            let mut selections = self.selections.borrow_mut();
+            selections.push(Rc::new(Selected { keys, layout: OnceCell::new() }));
+            selections.len() as u32 - 1
+        };
         let mut result = Object::new(env)?;
+        result.set("id", id)?;
         result.set("flags", flags)?;
         result.set("slots", slots)?;
         // SAFETY: `bind` has just created the function in this environment.

@@ -1,0 +1,154 @@
+'use strict';
+
+/** Exposure and assignment events as a server receives them, side by side with upstream's. */
+
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+const test = require('ava');
+const upstream = require('@amplitude/experiment-node-server');
+const ours = require('..');
+const { Emulator } = require('../emulator');
+const { Random, flags, user } = require('./support/random');
+
+const silent = { error() {}, warn() {}, info() {}, debug() {}, verbose() {} };
+const quiet = { enable() {}, disable() {}, log() {}, warn() {}, error() {}, debug() {} };
+
+const FLAGS = [
+  {
+    key: 'exp',
+    variants: { on: { key: 'on', value: 'on' }, off: { key: 'off', metadata: { default: true } } },
+    segments: [
+      {
+        conditions: [[{ selector: ['context', 'user', 'user_id'], op: 'is not', values: ['nobody'] }]],
+        variant: 'on',
+        metadata: { segmentName: 'All' },
+      },
+      { variant: 'off' },
+    ],
+    metadata: { experimentKey: 'exp-1', flagVersion: 7 },
+  },
+];
+
+const bootstrapOf = (list) => Object.fromEntries(list.map((flag) => [flag.key, structuredClone(flag)]));
+
+async function emulated(t) {
+  const emulator = await Emulator.start({ apiKey: 'api' });
+  t.teardown(() => emulator.close());
+  return emulator;
+}
+
+const options = (emulator) => ({
+  apiKey: 'api',
+  serverUrl: `${emulator.url}/2/httpapi`,
+  flushIntervalMillis: 20,
+  loggerProvider: quiet,
+});
+
+/** What of an event does not depend on clocks and counters. */
+function essence(event) {
+  const { time, event_id, ...rest } = event;
+  return JSON.stringify(rest);
+}
+
+test.serial('an exposure is sent once, and flush resolves when it has been taken', async (t) => {
+  const emulator = await emulated(t);
+  const config = { bootstrap: bootstrapOf(FLAGS), exposureConfig: options(emulator), loggerProvider: silent };
+  const client = new ours.LocalEvaluationClient('k', config);
+  const subject = { user_id: 'u', device_id: 'd' };
+  for (let i = 0; i < 3; i++) client.evaluateV2(subject, undefined, { tracksExposure: true });
+  client.evaluateV2({ user_id: 'not tracked' });
+  client.evaluateV2({ user_id: 'nobody' }, undefined, { tracksExposure: true });
+  await client.flush();
+  t.is(emulator.events().length, 1);
+  const [event] = emulator.events();
+  t.is(event.event_type, '[Experiment] Exposure');
+  t.is(event.user_id, 'u');
+  t.is(event.event_properties['[Experiment] Variant'], 'on');
+  t.is(event.event_properties['[Experiment] Experiment Key'], 'exp-1');
+  await client.close();
+});
+
+test.serial('ids that are no JSON cost their own event alone', async (t) => {
+  const emulator = await emulated(t);
+  const errors = [];
+  const client = new ours.LocalEvaluationClient('k', {
+    bootstrap: bootstrapOf(FLAGS),
+    exposureConfig: options(emulator),
+    loggerProvider: { ...silent, error: (message) => errors.push(message) },
+  });
+  const cycle = {};
+  cycle.self = cycle;
+  for (const broken of [
+    { user_id: 5n },
+    { user_id: Symbol('s') },
+    { user_id: 'u', groups: cycle },
+    { user_id: 'fine' },
+  ]) {
+    t.is(client.evaluateV2(broken, undefined, { tracksExposure: true }).exp.key, 'on');
+  }
+  await client.flush();
+  // A symbol has no JSON: its event goes without an id, as upstream's does.
+  t.deepEqual(
+    emulator
+      .events()
+      .map((event) => event.user_id)
+      .sort(),
+    ['fine', undefined],
+  );
+  t.deepEqual(errors, Array(2).fill('[Experiment] an evaluation could not be tracked'));
+});
+
+test.serial('random tracked evaluations reach the server as upstream sends them', async (t) => {
+  const random = new Random(Number(process.env.EXPERIMENT_TEST_SEED || 7));
+  const [theirServer, ourServer] = [await emulated(t), await emulated(t)];
+  const list = flags(random, 10);
+  const make = (module, emulator) =>
+    new module.LocalEvaluationClient('k', {
+      bootstrap: bootstrapOf(list),
+      loggerProvider: silent,
+      exposureConfig: options(emulator),
+      assignmentConfig: options(emulator),
+    });
+  const theirs = make(upstream, theirServer);
+  const our = make(ours, ourServer);
+  const midnight = (at) => Math.floor(at / 86400000);
+  const day = midnight(Date.now());
+  for (let i = 0; i < 2000; i++) {
+    const subject = user(random);
+    const keys = random.chance(0.6)
+      ? undefined
+      : random
+          .some(list, 3)
+          .map((flag) => flag.key)
+          .concat('flag-0');
+    theirs.evaluateV2(structuredClone(subject), keys, { tracksExposure: true });
+    our.evaluateV2(subject, keys, { tracksExposure: true });
+  }
+  await our.flush();
+  const count = ourServer.events().length;
+  t.true(count > 2000, `${count} events`);
+  await theirServer.waitForEvents(count, 90_000);
+  if (midnight(Date.now()) !== day) return t.pass('the day has changed meanwhile');
+  t.deepEqual(ourServer.events().map(essence).sort(), theirServer.events().map(essence).sort());
+});
+
+for (const [how, ending] of [
+  ['a natural end', ''],
+  ['process.exit', 'process.exit(0);'],
+]) {
+  test.serial(`events are delivered at ${how} of the process`, async (t) => {
+    const emulator = await emulated(t);
+    const script = `
+      const { LocalEvaluationClient } = require(${JSON.stringify(path.join(__dirname, '..'))});
+      const client = new LocalEvaluationClient('k', {
+        bootstrap: ${JSON.stringify(bootstrapOf(FLAGS))},
+        exposureConfig: { apiKey: 'api', serverUrl: ${JSON.stringify(`${emulator.url}/2/httpapi`)} },
+      });
+      for (let i = 0; i < 50; i++) client.evaluateV2({ user_id: 'u' + i }, undefined, { tracksExposure: true });
+      ${ending}`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: 'inherit' });
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    t.is(code, 0);
+    t.is(emulator.events().length, 50);
+  });
+}

@@ -1,0 +1,136 @@
+'use strict';
+
+const native = require('./native');
+
+/**
+ * Exposure and assignment tracking: options on their way in, log lines on their way out, and the end of the process.
+ *
+ * @typedef {import('../native/index').TrackingOptions} TrackingOptions
+ * @typedef {import('../native/index').TrackedUser} TrackedUser
+ * @typedef {import('./evaluation/view').Selection} Selection
+ */
+
+/** What a call tracks; both may be. */
+const Kinds = { Assignment: 1, Exposure: 2 };
+
+/** Analytics' own log levels, and how many milliseconds an exiting process is held up. */
+const WARN = 2;
+const DRAIN_MILLIS = 500;
+const NATURAL_EXIT_MILLIS = 5000;
+
+/**
+ * @param {any} config `exposureConfig` or `assignmentConfig`
+ * @returns {TrackingOptions | undefined}
+ */
+function trackingOptions(config) {
+  if (!config) return undefined;
+  const number = (/** @type {any} */ value) => (typeof value === 'number' ? value : undefined);
+  const string = (/** @type {any} */ value) => (typeof value === 'string' ? value : undefined);
+  return {
+    apiKey: string(config.apiKey) || undefined,
+    cacheCapacity: number(config.cacheCapacity === null ? 0 : config.cacheCapacity),
+    flushIntervalMillis: number(config.flushIntervalMillis),
+    flushQueueSize: number(config.flushQueueSize),
+    flushMaxRetries: number(config.flushMaxRetries),
+    requestTimeoutMillis: number(config.requestTimeoutMillis),
+    serverUrl: string(config.serverUrl) || undefined,
+    serverZone: string(config.serverZone),
+    useBatch: Boolean(config.useBatch),
+    minIdLength: number(config.minIdLength),
+    optOut: Boolean(config.optOut),
+    offline: Boolean(config.offline),
+    plan: config.plan ? json(config.plan) : undefined,
+    ingestionMetadata: config.ingestionMetadata ? json(config.ingestionMetadata) : undefined,
+    maxQueuedBytes: number(config.maxQueuedBytes),
+    maxQueuedEvents: number(config.maxQueuedEvents),
+    spoolDirectory: string(config.spoolDirectory),
+    spoolMaxBytes: number(config.spoolMaxBytes),
+  };
+}
+
+/**
+ * Tracks an evaluation whose codes the view still holds. Throws where the user's ids or groups cannot be written as
+ * JSON.
+ * @param {Selection} selection
+ * @param {number} kinds
+ * @param {any} user
+ */
+function track(selection, kinds, user) {
+  const { view } = selection;
+  const { user_id: userId, device_id: deviceId, groups } = user;
+  view.native.track(selection.native.id, view.codes, kinds, {
+    userShape: shape(userId),
+    userId: text(userId),
+    userJson: typeof userId === 'string' ? undefined : json(userId),
+    deviceShape: shape(deviceId),
+    deviceId: text(deviceId),
+    deviceJson: typeof deviceId === 'string' ? undefined : json(deviceId),
+    groups: groups ? json(groups) : undefined,
+  });
+}
+
+/** @param {any} id */
+function shape(id) {
+  if (id === undefined) return 0;
+  if (id === null) return 1;
+  return typeof id === 'string' ? 2 : 3;
+}
+
+/** @param {any} id */
+function text(id) {
+  return id === undefined || id === null ? undefined : String(id);
+}
+
+/**
+ * @param {any} value
+ * @returns {string | undefined}
+ */
+function json(value) {
+  return JSON.stringify(value);
+}
+
+/**
+ * Takes a pipeline's lines to the logger of its options, or to the console.
+ * @param {any} config
+ * @param {number} level
+ * @param {string} message
+ */
+function logLine(config, level, message) {
+  const { loggerProvider, logLevel = WARN } = config;
+  const method = ['error', 'warn', 'log', 'debug'][level - 1];
+  if (loggerProvider) {
+    if (typeof loggerProvider[method] === 'function') loggerProvider[method](message);
+    return;
+  }
+  if (level > logLevel) return;
+  const name = method[0].toUpperCase() + method.slice(1);
+  const write = method === 'error' ? console.error : method === 'warn' ? console.warn : console.log;
+  write(`Amplitude Logger [${name}]: ${message}`);
+}
+
+/** @type {Set<WeakRef<import('../native/index').LocalClient>>} */
+const clients = new Set();
+
+/**
+ * Sees to it that the events of a client are not lost when the process ends: at its natural end they are delivered
+ * (for five seconds at most), at `process.exit()` what can be in half a second.
+ * @param {import('../native/index').LocalClient} client
+ * @param {() => Promise<unknown>} flush ends within the time
+ */
+function deliverAtExit(client, flush) {
+  if (clients.size === 0) process.once('exit', () => native.drainEvents(DRAIN_MILLIS));
+  const reference = new WeakRef(client);
+  clients.add(reference);
+  process.on('beforeExit', () => {
+    const alive = reference.deref();
+    if (alive && alive.pendingEvents > 0 && !flushed.has(alive)) {
+      flushed.add(alive);
+      flush();
+    }
+  });
+}
+
+/** Clients that have been given their time at the natural end of the process. */
+const flushed = new WeakSet();
+
+module.exports = { Kinds, NATURAL_EXIT_MILLIS, trackingOptions, track, logLine, deliverAtExit };

@@ -1,0 +1,249 @@
+//! Exposure and assignment tracking of one client.
+//!
+//! In: options of the pipelines, and evaluations by their outcome codes. Out: records in the pipelines, which deliver
+//! on the runtime's threads; log lines through the client's mailbox.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
+use napi::bindgen_prelude::Uint32Array;
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use super::evaluate::HEADER;
+use super::local::LocalClient;
+use super::mailbox::{Mailbox, Message};
+use super::runtime;
+use super::text::JsText;
+use super::view::View;
+use crate::key::Secret;
+use crate::tracking::config::{Config, Options, Zone};
+use crate::tracking::{
+    Drainer, Evaluation, EventLog, HttpEventTransport, Id, Kind, Level, Parts, Pipeline, User, drain_blocking,
+};
+
+/// Options of a pipeline, those that were given. Times in milliseconds.
+#[napi(object, object_to_js = false)]
+pub struct TrackingOptions {
+    pub api_key: Option<String>,
+    pub cache_capacity: Option<f64>,
+    pub flush_interval_millis: Option<f64>,
+    pub flush_queue_size: Option<f64>,
+    pub flush_max_retries: Option<f64>,
+    pub request_timeout_millis: Option<f64>,
+    pub server_url: Option<String>,
+    pub server_zone: Option<String>,
+    pub use_batch: bool,
+    pub min_id_length: Option<f64>,
+    pub opt_out: bool,
+    pub offline: bool,
+    /// As JSON text.
+    pub plan: Option<String>,
+    /// As JSON text.
+    pub ingestion_metadata: Option<String>,
+    pub max_queued_bytes: Option<f64>,
+    pub max_queued_events: Option<f64>,
+    pub spool_directory: Option<String>,
+    pub spool_max_bytes: Option<f64>,
+}
+
+/// The pipelines of one client.
+pub(super) struct Pipelines {
+    /// What keys of evaluations are worked out with, the same for all plans.
+    pub(super) points: [u64; 2],
+    exposure: Option<Pipeline>,
+    assignment: Option<Pipeline>,
+}
+
+/// What a call of [`View::track`] is for.
+const ASSIGNMENT: u32 = 1;
+const EXPOSURE: u32 = 2;
+
+impl Pipelines {
+    /// # Errors
+    /// If the operating system gives no threads.
+    pub(super) fn new(
+        exposure: Option<TrackingOptions>,
+        assignment: Option<TrackingOptions>,
+        is_eu: bool,
+        mailbox: &Mailbox,
+    ) -> Result<Self> {
+        let zone = if is_eu { Zone::Eu } else { Zone::Us };
+        let open = |kind, options: TrackingOptions| -> Result<Pipeline> {
+            let log: Arc<dyn EventLog> = Arc::new(Log { mailbox: mailbox.clone(), kind });
+            let (config, warnings) = Config::new(core_options(options), zone);
+            for warning in &warnings {
+                log.log(Level::Warn, warning);
+            }
+            let transport = Arc::new(HttpEventTransport::new(runtime::transport()));
+            let pipeline =
+                Pipeline::new(kind, config, Parts { transport, log, store: None }, runtime::handle()?);
+            DRAINERS.lock().unwrap_or_else(PoisonError::into_inner).push(pipeline.drainer());
+            Ok(pipeline)
+        };
+        Ok(Self {
+            points: [fastrand::u64(..), fastrand::u64(..)],
+            exposure: exposure.map(|options| open(Kind::Exposure, options)).transpose()?,
+            assignment: assignment.map(|options| open(Kind::Assignment, options)).transpose()?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Pipeline> {
+        self.assignment.iter().chain(&self.exposure)
+    }
+}
+
+/// Every pipeline of the process, for its end.
+static DRAINERS: Mutex<Vec<Drainer>> = Mutex::new(Vec::new());
+
+/// Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
+/// JSON text stands beside its string.
+#[napi(object, object_to_js = false)]
+pub struct TrackedUser {
+    pub user_shape: u32,
+    #[napi(ts_type = "string")]
+    pub user_id: Option<JsText>,
+    pub user_json: Option<String>,
+    pub device_shape: u32,
+    #[napi(ts_type = "string")]
+    pub device_id: Option<JsText>,
+    pub device_json: Option<String>,
+    /// As JSON text, where there are any.
+    pub groups: Option<String>,
+}
+
+#[napi]
+impl View {
+    /// Tracks the evaluation whose outcome codes (after a header of two) are in `codes`. `kinds`: 1 an assignment,
+    /// 2 an exposure, 3 both.
+    #[napi]
+    pub fn track(&self, selection: u32, codes: Uint32Array, kinds: u32, user: TrackedUser) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+        let user = User {
+            user_id: id(user.user_shape, user.user_id.as_ref(), user.user_json.as_deref()),
+            device_id: id(user.device_shape, user.device_id.as_ref(), user.device_json.as_deref()),
+            groups: user.groups.as_deref(),
+        };
+        self.with_layout(selection, |layout, count| {
+            let Some(codes) = codes.get(HEADER..HEADER + count) else { return };
+            let evaluation = Evaluation { prepared: self.prepared(), layout, codes, user, now };
+            let Pipelines { assignment, exposure, .. } = self.pipelines();
+            if let Some(pipeline) = assignment.as_ref().filter(|_| kinds & ASSIGNMENT != 0) {
+                pipeline.record(&evaluation);
+            }
+            if let Some(pipeline) = exposure.as_ref().filter(|_| kinds & EXPOSURE != 0) {
+                pipeline.record(&evaluation);
+            }
+        });
+    }
+}
+
+fn id<'a>(shape: u32, text: Option<&'a JsText>, json: Option<&'a str>) -> Id<'a> {
+    let text = text.map_or(&b""[..], |text| text.0.as_bytes());
+    match shape {
+        0 => Id::Missing,
+        1 => Id::Null,
+        2 => Id::Text(text),
+        _ => Id::Other { text, json },
+    }
+}
+
+#[napi]
+impl LocalClient {
+    /// How many events wait for delivery.
+    #[napi(getter)]
+    pub fn pending_events(&self) -> u32 {
+        self.pipelines().all().map(Pipeline::pending).sum::<usize>() as u32
+    }
+
+    /// Sends all events that wait. Posts the end when each is delivered or dropped, or the time is up.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    #[napi]
+    pub fn flush(&self, env: &Env, timeout_millis: Option<f64>) -> Result<u32> {
+        let flushes: Vec<_> = self.pipelines().all().map(Pipeline::flush).collect();
+        let limit = timeout_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok());
+        self.promise(env, async move {
+            let all = join_all(flushes);
+            match limit {
+                // Late events stay in their pipelines.
+                Some(limit) => drop(tokio::time::timeout(limit, all).await),
+                None => drop(all.await),
+            }
+        })
+    }
+
+    /// Delivers what waits, for at most the time given, and takes no more events.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    #[napi]
+    pub fn close(&self, env: &Env, timeout_millis: f64) -> Result<u32> {
+        let limit = Duration::try_from_secs_f64(timeout_millis / 1e3).unwrap_or_default();
+        let closes: Vec<_> = self.pipelines().all().map(|pipeline| pipeline.close(limit)).collect();
+        self.promise(env, async move { drop(join_all(closes).await) })
+    }
+}
+
+/// Delivers the events of all clients, blocking the calling thread for at most the time given: for the end of the
+/// process.
+#[napi]
+pub fn drain_events(bound_millis: f64) {
+    let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+    let drainers = std::mem::take(&mut *DRAINERS.lock().unwrap_or_else(PoisonError::into_inner));
+    if drainers.iter().any(|drainer| drainer.pending() > 0) {
+        drain_blocking(&drainers, bound);
+    }
+}
+
+struct Log {
+    mailbox: Mailbox,
+    kind: Kind,
+}
+
+impl EventLog for Log {
+    fn log(&self, level: Level, message: &str) {
+        let kind = match self.kind {
+            Kind::Exposure => "exposureLog",
+            Kind::Assignment => "assignmentLog",
+        };
+        let level = match level {
+            Level::Error => 1,
+            Level::Warn => 2,
+            Level::Verbose => 3,
+            Level::Debug => 4,
+        };
+        let message = Some(message.to_owned());
+        self.mailbox.post(Message {
+            kind: kind.to_owned(),
+            level: Some(level),
+            message,
+            ..Message::default()
+        });
+    }
+}
+
+fn core_options(options: TrackingOptions) -> Options {
+    Options {
+        api_key: options.api_key.map(Secret::new),
+        cache_capacity: options.cache_capacity,
+        flush_interval_millis: options.flush_interval_millis,
+        flush_queue_size: options.flush_queue_size,
+        flush_max_retries: options.flush_max_retries,
+        request_timeout_millis: options.request_timeout_millis,
+        server_url: options.server_url,
+        server_zone: options.server_zone,
+        use_batch: options.use_batch,
+        min_id_length: options.min_id_length,
+        opt_out: options.opt_out,
+        offline: options.offline,
+        plan_json: options.plan,
+        ingestion_metadata_json: options.ingestion_metadata,
+        max_queued_bytes: options.max_queued_bytes,
+        max_queued_events: options.max_queued_events,
+        spool_directory: options.spool_directory.map(Into::into),
+        spool_max_bytes: options.spool_max_bytes,
+    }
+}
