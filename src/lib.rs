@@ -31,8 +31,8 @@ pub mod plan;
 #[cfg(feature = "sync")]
 pub mod remote;
 pub mod snapshot;
-pub mod tracking;
 #[cfg(feature = "sync")]
 pub mod sync;
+pub mod tracking;
 #[cfg(feature = "sync")]
 pub mod transport;

@@ -69,7 +69,7 @@ struct Segment {
     /// Events that need delivery.
     live: u32,
     /// Keeps the lock for as long as there is something under it.
-    _owner: Arc<Owner>,
+    owner: Arc<Owner>,
 }
 
 /// Events of a process that is gone.
@@ -188,7 +188,7 @@ impl Spool {
         let path = self.own.directory().join(format!("{at:08}.{SEGMENT_SUFFIX}"));
         let file = private_file().append(true).create_new(true).open(&path)?;
         let owner = Arc::clone(&self.own);
-        self.segments.insert(at, Segment { path, file, length: 0, events: 0, live: 0, _owner: owner });
+        self.segments.insert(at, Segment { path, file, length: 0, events: 0, live: 0, owner });
         self.next_segment += 1;
         self.active = Some(at);
         Ok(at)
@@ -244,7 +244,7 @@ impl Spool {
     fn find_inheritance(&mut self) -> io::Result<()> {
         for directory in owner::others(&self.root, &self.prefix)? {
             let is_own = directory == self.own.directory();
-            let is_known = self.segments.values().any(|segment| segment._owner.directory() == directory);
+            let is_known = self.segments.values().any(|segment| segment.owner.directory() == directory);
             if is_own || is_known {
                 continue;
             }
@@ -270,8 +270,7 @@ impl Spool {
         let at = self.next_segment;
         self.next_segment += 1;
         let live = events.len() as u32;
-        self.segments
-            .insert(at, Segment { path, file, length: contents.length, events: live, live, _owner: owner });
+        self.segments.insert(at, Segment { path, file, length: contents.length, events: live, live, owner });
         for (number, json) in events {
             inherited.places.push((at, number));
             inherited.events.push(json.into());
