@@ -289,18 +289,15 @@ fn is_event(json: &[u8]) -> bool {
     json.first() == Some(&b'{') && serde_json::from_slice::<&RawValue>(json).is_ok()
 }
 
-/// What the directories of pipelines begin with that deliver the same kind of events to the same place for the same
-/// project: one may deliver what another left.
+/// What the directories of pipelines begin with that deliver events of one kind for one project: one may deliver
+/// what another left, wherever it sends them.
 pub(super) fn prefix(kind: Kind, config: &Config) -> String {
     let name = match kind {
         Kind::Exposure => "exposure",
         Kind::Assignment => "assignment",
     };
-    let url = config.endpoint.as_ref().map_or("", |endpoint| &endpoint.url);
     let key = config.api_key.as_ref().map_or("", |key| key.expose());
-    let parts = [url, "\0", key];
-    let hash = parts.iter().fold(segment::FNV_START, |hash, part| segment::fnv(hash, part.as_bytes()));
-    format!("{name}-{hash:016x}-")
+    format!("{name}-{:016x}-", segment::fnv(segment::FNV_START, key.as_bytes()))
 }
 
 #[cfg(test)]
