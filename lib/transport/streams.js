@@ -37,7 +37,10 @@ function takeStreamOrders(factory) {
  * @param {Order} order
  */
 function listen(factory, { id, url, headers }) {
-  const source = factory(/** @type {string} */ (url), { headers: headersOf(headers) });
+  const { Authorization, 'X-Amp-Exp-Library': library } = headersOf(headers);
+  // An event source says by itself what it accepts and that nothing is to be cached.
+  const params = { headers: { Authorization, 'X-Amp-Exp-Library': library } };
+  const source = factory(/** @type {string} */ (url), params);
   source.onerror = (event) => {
     const { status, message } = event || {};
     native.streamFailed(id, Number.isInteger(status) ? status : undefined, String(message));
