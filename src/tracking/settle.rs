@@ -18,6 +18,8 @@ const THROTTLE: Duration = Duration::from_secs(30);
 /// Bounds of the first delay after a failure, which is else the flush interval.
 const FIRST_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 const MAX_DELAY: Duration = Duration::from_secs(30);
+/// How much longer than all others events wait that were in a failed request.
+const TURN: Duration = Duration::from_millis(1);
 /// There is no time for longer delays in a hurry.
 const MAX_URGENT_DELAY: Duration = Duration::from_millis(250);
 /// The exponent of the delays grows no further: they have long been at their longest.
@@ -112,9 +114,10 @@ impl Delivery {
         self.failures = self.failures.saturating_add(1);
         let failures = self.failures;
         let attempts = slots.iter().map(|slot| slot.attempts).max().unwrap_or_default();
-        let hold = retry_after.unwrap_or_else(|| self.delay(failures));
-        self.hold = Some(Hold { until: now + hold, is_ordered: retry_after.is_some() });
-        let due = now + self.delay(attempts + 1).max(retry_after.unwrap_or_default());
+        let until = now + retry_after.unwrap_or_else(|| self.delay(failures));
+        self.hold = Some(Hold { until, is_ordered: retry_after.is_some() });
+        // Others have their turn first: these may be what the server fails over.
+        let due = (now + self.delay(attempts + 1)).max(until + TURN);
         self.say(
             Level::Warn,
             &format!(
