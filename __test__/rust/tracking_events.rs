@@ -2,8 +2,6 @@
 
 // A test helper that fails fails the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-// The tables say their shapes.
-#![allow(clippy::type_complexity)]
 
 use std::sync::Arc;
 
@@ -26,6 +24,12 @@ fn only_user(user_id: &str) -> User<'_> {
 
 /// Flags and their variants in the order in which they were evaluated.
 type Results<'a> = &'a [(&'a str, Value)];
+
+/// A user and the results.
+type Evaluated<'a> = (User<'a>, Vec<(&'a str, Value)>);
+
+/// The same, and the insert ids of the exposures.
+type Row<'a> = (User<'a>, Vec<(&'a str, Value)>, Vec<&'a str>);
 
 fn on() -> Value {
     json!({ "key": "on" })
@@ -101,7 +105,7 @@ fn the_hash_is_of_flag_and_canonical_string() {
     let spaced = user("  user-1\t", "\u{A0}device-1\u{FEFF}");
     let nobody = User { user_id: Id::Missing, device_id: Id::Missing, groups: None };
     let all_on = |metadata: Value| json!({ "key": "on", "metadata": metadata });
-    let rows: Vec<(User<'_>, Vec<(&str, Value)>, Vec<&str>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         (U, vec![("flag-1", on())], vec!["user-1 device-1 1338133142 19675"]),
         (only_user("user-1"), vec![("flag-1", on())], vec!["user-1 undefined 1415884880 19675"]),
         (
@@ -366,7 +370,7 @@ fn what_is_equal_is_tracked_once() {
         device_id: Id::Missing,
         groups: None,
     };
-    let equal: Vec<[(User<'_>, Vec<(&str, Value)>); 2]> = vec![
+    let equal: Vec<[Evaluated<'_>; 2]> = vec![
         [(only_user("a"), vec![("f", on())]), (only_user(" a "), vec![("f", on())])],
         [(one(b"1", "1"), vec![("f", on())]), (only_user("1"), vec![("f", on())])],
         [(U, vec![("f", on()), ("g", on())]), (U, vec![("g", on()), ("f", on())])],
@@ -381,7 +385,7 @@ fn what_is_equal_is_tracked_once() {
     assert_ne!(key(&first), key(&second));
 }
 
-fn key((user, results): &(User<'_>, Vec<(&str, Value)>)) -> u128 {
+fn key((user, results): &Evaluated<'_>) -> u128 {
     World::new(results).evaluation(*user, NOW).key().unwrap()
 }
 

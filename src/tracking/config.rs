@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::ecma::json::Json;
 use crate::key::Secret;
 
-/// `exposureConfig` or `assignmentConfig`. `None` means not given; JavaScript's null is given as NaN or left out.
+/// `exposureConfig` or `assignmentConfig`. `None` means not given, or null; but a null `cacheCapacity` is a nought.
 #[derive(Clone, Default)]
 pub struct Options {
     pub api_key: Option<Secret>,

@@ -1,8 +1,8 @@
 //! Takes events from the queue to the endpoint, until the pipeline is closed.
 //!
-//! One request is under way at a time, several once there is a hurry. What a batch comes to is decided by
-//! [`Verdict`]: delivered, dropped, or put back for another attempt. While the endpoint cannot be reached, or says
-//! that it has had too much, one batch at a time is tried, later and later. (Contract: analytics 5.3 and 7.)
+//! One request is under way at a time, several once there is a hurry. What a batch comes to, `settle` decides:
+//! delivered, dropped, or put back for another attempt. While the endpoint cannot be reached, or says that it has
+//! had too much, one batch at a time is tried, later and later. (Contract: analytics 5 and 7.)
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Kind;
-use super::answer::{Limited, Verdict};
 use super::batch;
 use super::config::Config;
 use super::endpoint::{Answer, EventTransport, Upload};
@@ -26,17 +25,9 @@ use super::shared::{Mode, Shared};
 use super::spool::keeper::Keeper;
 use super::store::{EventStore, Saver, StoreCall, Stored};
 use crate::transport::TransportError;
-use crate::transport::backoff::Backoff;
 
 /// Requests at a time when there is a hurry.
 const URGENT_REQUESTS: usize = 8;
-/// How long the server has throttled events wait, unless it says for how long.
-const THROTTLE: Duration = Duration::from_secs(30);
-/// Bounds of the first delay after a failure, which is else the flush interval.
-const FIRST_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-const MAX_DELAY: Duration = Duration::from_secs(30);
-/// There is no time for longer delays in a hurry.
-const MAX_URGENT_DELAY: Duration = Duration::from_millis(250);
 /// How long records for the spool are collected.
 const SPOOL_LINGER: Duration = Duration::from_millis(20);
 /// How often processes are looked for that have left events behind.
@@ -44,7 +35,6 @@ const INHERIT_EVERY: Duration = Duration::from_secs(30);
 /// For the last words to store and spool, once delivery has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-const TOO_MANY_RETRIES: &str = "Event rejected due to exceeded retry count";
 const MISSING_API_KEY: &str = "Event rejected due to missing API key";
 
 type Outcome = (u64, Result<Answer, TransportError>);
@@ -60,12 +50,13 @@ pub(super) struct Delivery {
     store_call: Option<StoreCall>,
     requests: FuturesUnordered<BoxFuture<'static, Outcome>>,
     /// The events of requests under way, by number.
-    sent: HashMap<u64, Vec<Slot>>,
+    pub(super) sent: HashMap<u64, Vec<Slot>>,
     next_request: u64,
-    hold: Option<Hold>,
+    pub(super) hold: Option<Hold>,
     /// Requests that have failed since the last one that did not.
-    failures: u32,
-    in_a_hurry: bool,
+    pub(super) failures: u32,
+    pub(super) in_a_hurry: bool,
+    pub(super) random: fastrand::Rng,
     spool_due: Option<Instant>,
     inherit_due: Instant,
     /// The log has been told that the spool cannot keep up.
@@ -74,10 +65,10 @@ pub(super) struct Delivery {
 
 /// Nothing is sent for a while.
 #[derive(Clone, Copy)]
-struct Hold {
-    until: Instant,
+pub(super) struct Hold {
+    pub until: Instant,
     /// The server wants it so.
-    is_ordered: bool,
+    pub is_ordered: bool,
 }
 
 impl Delivery {
@@ -109,6 +100,7 @@ impl Delivery {
             hold: None,
             failures: 0,
             in_a_hurry: false,
+            random: fastrand::Rng::new(),
             spool_due: None,
             inherit_due: now,
             told_of_backlog: false,
@@ -160,8 +152,11 @@ impl Delivery {
         if let Some(line) = line {
             self.say(Level::Error, &line);
         }
-        if has_unspooled && (self.in_a_hurry || *self.spool_due.get_or_insert(now + SPOOL_LINGER) <= now) {
-            self.spool();
+        if has_unspooled {
+            let due = *self.spool_due.get_or_insert(now + SPOOL_LINGER);
+            if self.in_a_hurry || due <= now {
+                self.spool();
+            }
         }
         self.forget(overboard.ids);
         if self.inherit_due <= now {
@@ -210,134 +205,13 @@ impl Delivery {
         );
     }
 
-    fn settle(&mut self, number: u64, answer: &Result<Answer, TransportError>, now: Instant) {
-        let Some(slots) = self.sent.remove(&number) else { return };
-        match Verdict::of(answer) {
-            Verdict::Taken => {
-                self.say(Level::Verbose, &format!("Event tracked successfully: {} events", slots.len()));
-                self.recover();
-                self.release(&slots);
-            }
-            Verdict::Refused { code, error } => {
-                self.recover();
-                self.drop_events(&slots, code, &error, now);
-            }
-            Verdict::Invalid { code, error, events } => {
-                let (dropped, rest) = split(slots, |at, _| events.contains(&at));
-                if dropped.is_empty() {
-                    return self.retry_later(rest, "invalid", code, &error, None, now);
-                }
-                self.recover();
-                self.drop_events(&dropped, code, &error, now);
-                self.try_again(rest, now, false, now);
-            }
-            Verdict::TooLarge { code, error } => {
-                self.recover();
-                if slots.len() == 1 {
-                    return self.drop_events(&slots, code, &error, now);
-                }
-                self.say(Level::Warn, &format!("{} events are too large for one request", slots.len()));
-                let mut first = slots;
-                let second = first.split_off(first.len() / 2);
-                let mut state = self.shared.lock();
-                state.queue.put_back(first, now, false);
-                state.queue.put_back(second, now, false);
-            }
-            Verdict::Limited(limited) => self.settle_limited(slots, limited, now),
-            Verdict::Failed { status, code, error, retry_after } => {
-                self.retry_later(slots, status, code, &error, retry_after, now);
-            }
-        }
-    }
-
-    fn settle_limited(&mut self, slots: Vec<Slot>, limited: Limited, now: Instant) {
-        let Limited { error, users, devices, throttled, retry_after } = limited;
-        let count = slots.len();
-        // By place in the batch, before anything is taken out of it.
-        let mut throttled_slots = Vec::new();
-        let mut over_quota = Vec::new();
-        let mut rest = Vec::new();
-        for (at, slot) in slots.into_iter().enumerate() {
-            let [user, device] =
-                if users.is_empty() && devices.is_empty() { [None, None] } else { slot.ids() };
-            if user.is_some_and(|user| users.contains(&user))
-                || device.is_some_and(|device| devices.contains(&device))
-            {
-                over_quota.push(slot);
-            } else if throttled.contains(&at) {
-                throttled_slots.push(slot);
-            } else {
-                rest.push(slot);
-            }
-        }
-        if rest.len() == count {
-            return self.retry_later(rest, "rate_limit", 429, &error, retry_after, now);
-        }
-        self.say(
-            Level::Warn,
-            &format!("{} of {count} events are throttled by the server", throttled_slots.len()),
-        );
-        self.drop_events(&over_quota, 429, &error, now);
-        self.try_again(throttled_slots, now + retry_after.unwrap_or(THROTTLE), true, now);
-        let pause = retry_after.unwrap_or_else(|| self.delay(1));
-        self.try_again(rest, now + pause, false, now);
-    }
-
-    /// These failed through no fault of theirs: everything waits a while.
-    fn retry_later(
-        &mut self,
-        slots: Vec<Slot>,
-        status: &str,
-        code: u16,
-        error: &str,
-        retry_after: Option<Duration>,
-        now: Instant,
-    ) {
-        self.failures = self.failures.saturating_add(1);
-        let attempts = slots.iter().map(|slot| slot.attempts).max().unwrap_or_default();
-        let hold = retry_after.unwrap_or_else(|| self.delay(self.failures));
-        self.hold = Some(Hold { until: now + hold, is_ordered: retry_after.is_some() });
-        let due = now + self.delay(attempts + 1).max(retry_after.unwrap_or_default());
-        self.say(
-            Level::Warn,
-            &format!(
-                "{{code: {code}, error: \"Status '{status}' provided for {} events\"}} {error}",
-                slots.len()
-            ),
-        );
-        self.try_again(slots, due, false, now);
-    }
-
-    /// Puts back what has not been sent too often.
-    fn try_again(&mut self, mut slots: Vec<Slot>, due: Instant, is_throttled: bool, now: Instant) {
-        let limit = self.config.flush_max_retries;
-        slots.iter_mut().for_each(|slot| slot.attempts += 1);
-        let (given_up, kept) = split(slots, |_, slot| slot.attempts >= limit);
-        self.drop_events(&given_up, 500, TOO_MANY_RETRIES, now);
-        self.shared.lock().queue.put_back(kept, due, is_throttled);
-    }
-
-    /// Before the `attempt`-th next attempt, from 1.
-    fn delay(&self, attempt: u32) -> Duration {
-        let first = self.config.flush_interval.clamp(FIRST_DELAY.0, FIRST_DELAY.1);
-        let policy = Backoff { min: first, max: MAX_DELAY, scalar: 2.0 };
-        let longest = if self.in_a_hurry { MAX_URGENT_DELAY } else { MAX_DELAY };
-        let delay = policy.jittered(fastrand::Rng::new()).nth(attempt.saturating_sub(1) as usize);
-        delay.unwrap_or(MAX_DELAY).min(longest)
-    }
-
-    fn recover(&mut self) {
-        self.failures = 0;
-        self.hold = self.hold.filter(|hold| hold.is_ordered);
-    }
-
-    fn drop_events(&mut self, slots: &[Slot], code: u16, reason: &str, now: Instant) {
+    pub(super) fn drop_events(&mut self, slots: &[Slot], code: u16, reason: &str, now: Instant) {
         let reason = self.without_key(reason);
         self.shared.lock().losses.add(code, &reason, slots.len(), now);
         self.release(slots);
     }
 
-    fn release(&mut self, slots: &[Slot]) {
+    pub(super) fn release(&mut self, slots: &[Slot]) {
         if slots.is_empty() {
             return;
         }
@@ -477,7 +351,7 @@ impl Delivery {
         let _ = self.closed.send(true);
     }
 
-    fn say(&self, level: Level, message: &str) {
+    pub(super) fn say(&self, level: Level, message: &str) {
         self.log.log(level, &self.without_key(message));
     }
 
@@ -519,14 +393,6 @@ fn undelivered(shared: &Shared, sent: &HashMap<u64, Vec<Slot>>, constant: &str) 
     }
     json.push(b']');
     json.into()
-}
-
-fn split(slots: Vec<Slot>, first: impl Fn(usize, &Slot) -> bool) -> (Vec<Slot>, Vec<Slot>) {
-    let (mut firsts, mut others) = (Vec::new(), Vec::new());
-    for (at, slot) in slots.into_iter().enumerate() {
-        if first(at, &slot) { firsts.push(slot) } else { others.push(slot) }
-    }
-    (firsts, others)
 }
 
 /// Ids as few ranges.

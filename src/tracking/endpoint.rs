@@ -79,3 +79,42 @@ impl EventTransport for HttpEventTransport {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Response;
+    use futures_util::stream;
+    use std::sync::Mutex;
+
+    /// Answers with as many chunks of a kilobyte as it is asked for.
+    #[derive(Default)]
+    struct Chatty {
+        requests: Mutex<Vec<Request>>,
+    }
+
+    impl Transport for Chatty {
+        fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+            self.requests.lock().unwrap().push(request);
+            let body = stream::repeat_with(|| Ok(Bytes::from(vec![b' '; 1000]))).boxed();
+            let retry_after = Some(Duration::from_secs(7));
+            async move { Ok(Response { status: 503, retry_after, body }) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_post_with_one_header_whose_answer_is_read_to_a_point() {
+        let http = Arc::new(Chatty::default());
+        let endpoint = Endpoint { url: "http://[::1]:1/e?x=1".into(), is_default: false };
+        let upload = Upload { endpoint, payload: "{}".into(), deadline: Duration::from_secs(3) };
+        let answer = HttpEventTransport::new(http.clone()).send(upload).await.unwrap();
+        assert_eq!((answer.status, answer.retry_after), (503, Some(Duration::from_secs(7))));
+        assert_eq!(answer.body.len(), MAX_ANSWER_BYTES);
+        let requests = http.requests.lock().unwrap();
+        let request = &requests[0];
+        assert_eq!((request.method, request.url.as_str()), (Method::Post, "http://[::1]:1/e?x=1"));
+        assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
+        assert_eq!(request.body.as_deref(), Some(&b"{}"[..]));
+        assert_eq!(request.deadline, Some(Duration::from_secs(3)));
+    }
+}

@@ -90,8 +90,7 @@ impl Evaluation<'_> {
         let points = self.prepared.points();
         let user = self.canonical_user(|text| points.fingerprint(text), Fingerprint::then);
         let settled = self.layout.settle(self.codes);
-        let flags = self.layout.in_key_order(&settled).map(|code| self.prepared.print(code));
-        Some(flags.fold(user, Fingerprint::then).key())
+        Some(user.key_with(self.layout.in_key_order(&settled).map(|code| self.prepared.print(code))))
     }
 
     /// What is to be sent. `None` if the outcomes call for no event.

@@ -53,9 +53,15 @@ impl Fingerprint {
         Self { values: [value(0), value(1)], powers: [power(0), power(1)] }
     }
 
-    /// The value alone, once nothing is to follow.
-    pub fn key(self) -> u128 {
-        (u128::from(self.values[0]) << 64) | u128::from(self.values[1])
+    /// The key of this string followed by others, nothing more to follow.
+    #[inline]
+    pub fn key_with(self, rest: impl Iterator<Item = Self>) -> u128 {
+        let join = |values: [u64; 2], next: Self| {
+            let value = |i: usize| add(multiply(values[i], next.powers[i]), next.values[i]);
+            [value(0), value(1)]
+        };
+        let [high, low] = rest.fold(self.values, join);
+        (u128::from(high) << 64) | u128::from(low)
     }
 }
 
@@ -77,6 +83,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn key(print: Fingerprint) -> u128 {
+        print.key_with(std::iter::empty())
+    }
+
     fn points() -> Points {
         Points::from_random([0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03])
     }
@@ -93,7 +103,7 @@ mod tests {
 
     #[test]
     fn nul_bytes_and_lengths_count() {
-        let print = |text: &[u8]| points().fingerprint(text).key();
+        let print = |text: &[u8]| key(points().fingerprint(text));
         assert_ne!(print(b""), print(b"\0"));
         assert_ne!(print(b"\0"), print(b"\0\0"));
         assert_ne!(print(b"\0a"), print(b"a"));
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn other_points_give_other_fingerprints() {
         let other = Points::from_random([1, 2]);
-        assert_ne!(points().fingerprint(b"user ").key(), other.fingerprint(b"user ").key());
+        assert_ne!(key(points().fingerprint(b"user ")), key(other.fingerprint(b"user ")));
     }
 
     proptest! {
@@ -111,12 +121,15 @@ mod tests {
             let joined = pieces
                 .iter()
                 .fold(Fingerprint::EMPTY, |print, piece| print.then(points().fingerprint(piece)));
-            prop_assert_eq!(joined, points().fingerprint(&pieces.concat()));
+            let whole = points().fingerprint(&pieces.concat());
+            prop_assert_eq!(joined, whole);
+            let prints = pieces.iter().map(|piece| points().fingerprint(piece));
+            prop_assert_eq!(Fingerprint::EMPTY.key_with(prints), key(whole));
         }
 
         #[test]
         fn equal_only_where_the_strings_are(a in "[ab \\x00]{0,6}", b in "[ab \\x00]{0,6}") {
-            let print = |text: &str| points().fingerprint(text.as_bytes()).key();
+            let print = |text: &str| key(points().fingerprint(text.as_bytes()));
             prop_assert_eq!(print(&a) == print(&b), a == b);
         }
     }

@@ -38,6 +38,8 @@ mod prepared;
 mod queue;
 mod record;
 #[cfg(feature = "sync")]
+mod settle;
+#[cfg(feature = "sync")]
 mod shared;
 #[cfg(feature = "sync")]
 mod spool;

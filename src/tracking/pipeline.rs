@@ -35,6 +35,8 @@ pub struct Parts {
 
 /// How long the events of a pipeline that was dropped without being closed are tried to be delivered.
 const LINGER: Duration = Duration::from_secs(5);
+/// More events than this never fit into a request.
+const MAX_BATCH: usize = 10_000;
 /// Between two lines about dropped events, at least.
 const MIN_LOSS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -53,7 +55,7 @@ impl Pipeline {
         let limits = Limits {
             bytes: config.max_queued_bytes,
             events: config.max_queued_events,
-            batch: config.flush_queue_size,
+            batch: config.flush_queue_size.min(MAX_BATCH),
             interval: config.flush_interval,
         };
         let shared = Arc::new(Shared::new(State {

@@ -111,13 +111,19 @@ async fn new_events_wait_while_the_server_is_down() {
 
 #[tokio::test(start_paused = true)]
 async fn one_batch_that_always_fails_does_not_stop_the_others() {
-    // Every second answer, beginning with the first, is a failure.
-    let script = (0..8).flat_map(|_| [Reply::Status(500, ""), OK]);
-    let rig = rig(Options { flush_queue_size: Some(5.0), flush_max_retries: Some(3.0), ..options() }, script);
+    let rig = rig(
+        Options { flush_queue_size: Some(5.0), flush_max_retries: Some(3.0), ..options() },
+        [Reply::FailsWith("u0")],
+    );
     rig.track_many(0..20);
     rig.pipeline.flush().await;
-    let delivered = rig.endpoint.users().iter().skip(1).step_by(2).flatten().count();
-    assert_eq!(delivered, 20);
+    pass(2.0).await;
+    let users = rig.endpoint.users();
+    let others: Vec<String> = users.iter().filter(|batch| batch[0] != "u0").flatten().cloned().collect();
+    assert_eq!(others, names(&(5..20).collect::<Vec<_>>()));
+    assert_eq!(users.len(), 3 + 3);
+    // They went while that batch waited, not after it was given up.
+    assert_eq!(users.last().map(|batch| batch[0].as_str()), Some("u0"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,6 +34,8 @@ pub enum Reply {
     Hang,
     /// 413 for more events than this, else 200.
     AtMost(usize),
+    /// 500 for a batch with an event of this user, else 200.
+    FailsWith(&'static str),
 }
 
 pub const OK: Reply = Reply::Status(200, r#"{"code":200}"#);
@@ -127,13 +129,9 @@ impl EventTransport for Wire {
         let endpoint = Arc::clone(&self.0);
         let text = String::from_utf8(upload.payload.to_vec()).unwrap();
         let body: Value = serde_json::from_str(&text).unwrap();
-        let events = body["events"].as_array().unwrap().len();
-        endpoint.received.lock().unwrap().push(Received {
-            at: endpoint.start.elapsed(),
-            body,
-            text,
-            url: upload.endpoint.url,
-        });
+        let received = Received { at: endpoint.start.elapsed(), body, text, url: upload.endpoint.url };
+        let users = received.users();
+        endpoint.received.lock().unwrap().push(received);
         let count = endpoint.under_way.fetch_add(1, Ordering::Relaxed) + 1;
         endpoint.most_under_way.fetch_max(count, Ordering::Relaxed);
         let guard = UnderWay(Arc::clone(&endpoint));
@@ -156,10 +154,11 @@ impl EventTransport for Wire {
                     answer(200, "", None)
                 }
                 Reply::Hang => std::future::pending().await,
-                Reply::AtMost(most) if events > most => {
+                Reply::AtMost(most) if users.len() > most => {
                     answer(413, r#"{"code":413,"error":"too much"}"#, None)
                 }
-                Reply::AtMost(_) => answer(200, "", None),
+                Reply::FailsWith(user) if users.iter().any(|of| of == user) => answer(500, "", None),
+                Reply::AtMost(_) | Reply::FailsWith(_) => answer(200, "", None),
             }
         }
         .boxed()

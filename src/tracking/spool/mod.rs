@@ -69,7 +69,7 @@ struct Segment {
     /// Events that need delivery.
     live: u32,
     /// Keeps the lock for as long as there is something under it.
-    _owner: Arc<Owner>,
+    owner: Arc<Owner>,
 }
 
 /// Events of a process that is gone.
@@ -188,7 +188,7 @@ impl Spool {
         let path = self.own.directory().join(format!("{at:08}.{SEGMENT_SUFFIX}"));
         let file = private_file().append(true).create_new(true).open(&path)?;
         let owner = Arc::clone(&self.own);
-        self.segments.insert(at, Segment { path, file, length: 0, events: 0, live: 0, _owner: owner });
+        self.segments.insert(at, Segment { path, file, length: 0, events: 0, live: 0, owner });
         self.next_segment += 1;
         self.active = Some(at);
         Ok(at)
@@ -244,7 +244,7 @@ impl Spool {
     fn find_inheritance(&mut self) -> io::Result<()> {
         for directory in owner::others(&self.root, &self.prefix)? {
             let is_own = directory == self.own.directory();
-            let is_known = self.segments.values().any(|segment| segment._owner.directory() == directory);
+            let is_known = self.segments.values().any(|segment| segment.owner.directory() == directory);
             if is_own || is_known {
                 continue;
             }
@@ -270,8 +270,7 @@ impl Spool {
         let at = self.next_segment;
         self.next_segment += 1;
         let live = events.len() as u32;
-        self.segments
-            .insert(at, Segment { path, file, length: contents.length, events: live, live, _owner: owner });
+        self.segments.insert(at, Segment { path, file, length: contents.length, events: live, live, owner });
         for (number, json) in events {
             inherited.places.push((at, number));
             inherited.events.push(json.into());
@@ -290,18 +289,15 @@ fn is_event(json: &[u8]) -> bool {
     json.first() == Some(&b'{') && serde_json::from_slice::<&RawValue>(json).is_ok()
 }
 
-/// What the directories of pipelines begin with that deliver the same kind of events to the same place for the same
-/// project: one may deliver what another left.
+/// What the directories of pipelines begin with that deliver events of one kind for one project: one may deliver
+/// what another left, wherever it sends them.
 pub(super) fn prefix(kind: Kind, config: &Config) -> String {
     let name = match kind {
         Kind::Exposure => "exposure",
         Kind::Assignment => "assignment",
     };
-    let url = config.endpoint.as_ref().map_or("", |endpoint| &endpoint.url);
     let key = config.api_key.as_ref().map_or("", |key| key.expose());
-    let parts = [url, "\0", key];
-    let hash = parts.iter().fold(segment::FNV_START, |hash, part| segment::fnv(hash, part.as_bytes()));
-    format!("{name}-{hash:016x}-")
+    format!("{name}-{:016x}-", segment::fnv(segment::FNV_START, key.as_bytes()))
 }
 
 #[cfg(test)]
