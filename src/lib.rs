@@ -15,8 +15,24 @@
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
+#[cfg(feature = "binding")]
+mod binding;
+pub mod cohort;
+pub mod config;
+pub mod cookie;
 pub mod ecma;
+pub mod error;
+pub mod evaluation;
+pub mod flag;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod key;
 pub mod plan;
+#[cfg(feature = "sync")]
+pub mod remote;
+pub mod snapshot;
+#[cfg(feature = "sync")]
+pub mod sync;
+pub mod tracking;
 #[cfg(feature = "sync")]
 pub mod transport;

@@ -23,10 +23,128 @@ const chance = (p) => random() < p;
 const repeat = (n, make) => Array.from({ length: n }, make).join('');
 
 const LETTERS = [...'aaaabbbcA1_ -'];
-const ODD = ['\n', '\r', '\u2028', '\u00a0', '\ufeff', '\u00e9', '\u20ac', '\ud83d\ude00', '\ud83d', '\ude00', '\0', '\x01', '\x08', '\x11', '\x1f', '\\', ']', '[', '{', '}', '8', 'k', 'c', 'x', 'u', 'p', '\u007f', '\u0080', '\u07ff', '\u0800', '\uffff'];
-const ESCAPES = ['\\d', '\\D', '\\s', '\\S', '\\w', '\\W', '\\n', '\\r', '\\t', '\\v', '\\f', '\\0', '\\1', '\\2', '\\3', '\\10', '\\12', '\\141', '\\377', '\\400', '\\08', '\\8', '\\9', '\\81', '\\x61', '\\x6', '\\x', '\\u0061', '\\u006', '\\u{61}', '\\u{2}', '\\u', '\\ud83d', '\\ude00', '\\ud83d\\ude00', '\\ca', '\\cA', '\\c1', '\\c_', '\\c', '\\c*', '\\k', '\\p{L}', '\\P', '\\Z', '\\A', '\\-', '\\/', '\\]', '\\[', '\\^', '\\$', '\\.', '\\a', '\\e', '\\q', '\\\u00e9', '\\\ud83d\ude00'];
+const ODD = [
+  '\n',
+  '\r',
+  '\u2028',
+  '\u00a0',
+  '\ufeff',
+  '\u00e9',
+  '\u20ac',
+  '\ud83d\ude00',
+  '\ud83d',
+  '\ude00',
+  '\0',
+  '\x01',
+  '\x08',
+  '\x11',
+  '\x1f',
+  '\\',
+  ']',
+  '[',
+  '{',
+  '}',
+  '8',
+  'k',
+  'c',
+  'x',
+  'u',
+  'p',
+  '\u007f',
+  '\u0080',
+  '\u07ff',
+  '\u0800',
+  '\uffff',
+];
+const ESCAPES = [
+  '\\d',
+  '\\D',
+  '\\s',
+  '\\S',
+  '\\w',
+  '\\W',
+  '\\n',
+  '\\r',
+  '\\t',
+  '\\v',
+  '\\f',
+  '\\0',
+  '\\1',
+  '\\2',
+  '\\3',
+  '\\10',
+  '\\12',
+  '\\141',
+  '\\377',
+  '\\400',
+  '\\08',
+  '\\8',
+  '\\9',
+  '\\81',
+  '\\x61',
+  '\\x6',
+  '\\x',
+  '\\u0061',
+  '\\u006',
+  '\\u{61}',
+  '\\u{2}',
+  '\\u',
+  '\\ud83d',
+  '\\ude00',
+  '\\ud83d\\ude00',
+  '\\ca',
+  '\\cA',
+  '\\c1',
+  '\\c_',
+  '\\c',
+  '\\c*',
+  '\\k',
+  '\\p{L}',
+  '\\P',
+  '\\Z',
+  '\\A',
+  '\\-',
+  '\\/',
+  '\\]',
+  '\\[',
+  '\\^',
+  '\\$',
+  '\\.',
+  '\\a',
+  '\\e',
+  '\\q',
+  '\\\u00e9',
+  '\\\ud83d\ude00',
+];
 const REFERENCES = ['\\1', '\\1', '\\2', '\\3', '\\k<a>', '\\k<b>'];
-const QUANTIFIERS = ['*', '+', '?', '*?', '+?', '??', '{2}', '{0}', '{1,2}', '{0,1}', '{1,}', '{2,3}?', '{0,2}', '{2,}?', '{3,1}', '{,2}', '{', '{1', '{1,', '{a}', '**', '+*', '{1}{2}', '{0,}', '{0}?', '{1}?'];
+const QUANTIFIERS = [
+  '*',
+  '+',
+  '?',
+  '*?',
+  '+?',
+  '??',
+  '{2}',
+  '{0}',
+  '{1,2}',
+  '{0,1}',
+  '{1,}',
+  '{2,3}?',
+  '{0,2}',
+  '{2,}?',
+  '{3,1}',
+  '{,2}',
+  '{',
+  '{1',
+  '{1,',
+  '{a}',
+  '**',
+  '+*',
+  '{1}{2}',
+  '{0,}',
+  '{0}?',
+  '{1}?',
+];
 
 // Chosen for each pattern.
 let names;
@@ -44,7 +162,8 @@ function atom(depth) {
     if (open < 0.79) return `(?!${body})`;
     if (open < 0.87) return `(?<=${body})`;
     if (open < 0.93) return `(?<!${body})`;
-    const name = names.length && !chance(0.05) ? names.pop() : pick(['a', 'b', '$', '1', '\\u0061', '\\u{62}']);
+    const name =
+      names.length && !chance(0.05) ? names.pop() : pick(['a', 'b', '$', '1', '\\u0061', '\\u{62}']);
     return `(?<${name}>${body})`;
   }
   if (kind < 0.75) return pick(letters);
@@ -60,7 +179,27 @@ function characterClass() {
   const part = () => {
     const kind = random();
     if (kind < 0.4) return pick(letters);
-    if (kind < 0.6) return pick(['a-c', 'b-b', '0-9', 'A-Z', 'b-a', '\\w-a', 'a-\\w', '\\d-\\s', '-', 'a-', '--a', '\\x61-c', '\u00e0-\u20ac', '\ud800-\udbff', '\\ud83d', '\0-\x7f', '\\0-\\uffff', '\\c-z']);
+    if (kind < 0.6)
+      return pick([
+        'a-c',
+        'b-b',
+        '0-9',
+        'A-Z',
+        'b-a',
+        '\\w-a',
+        'a-\\w',
+        '\\d-\\s',
+        '-',
+        'a-',
+        '--a',
+        '\\x61-c',
+        '\u00e0-\u20ac',
+        '\ud800-\udbff',
+        '\\ud83d',
+        '\0-\x7f',
+        '\\0-\\uffff',
+        '\\c-z',
+      ]);
     if (kind < 0.85) return pick(['\\b', '\\B', ...ESCAPES]);
     return pick([...ODD.filter((text) => text !== '\\'), '^', '(', '.', '$', '|']);
   };
@@ -71,7 +210,10 @@ const quantifiable = (atom) => !/^(\^|\$|\\b|\\B|\(\?<[=!].*)$/is.test(atom) || 
 
 function term(depth) {
   const text = atom(depth);
-  return text + (chance(0.35) && quantifiable(text) ? pick(QUANTIFIERS.slice(0, chance(0.95) ? 14 : undefined)) : '');
+  return (
+    text +
+    (chance(0.35) && quantifiable(text) ? pick(QUANTIFIERS.slice(0, chance(0.95) ? 14 : undefined)) : '')
+  );
 }
 
 const sequence = (depth) => repeat(below(4) + (chance(0.8) ? 1 : 0), () => term(depth));
@@ -86,7 +228,32 @@ function pattern() {
   if (chance(0.12)) {
     // Break it somewhere.
     const at = below(text.length + 1);
-    const noise = pick(['(', ')', '[', ']', '{', '}', '*', '?', '\\', '|', '<', '>', '(?', '(?<', '(?<=', '-', ',', '1', 'a', '\\k<', '\\u', '(?:', '(?i)', '(?i:']);
+    const noise = pick([
+      '(',
+      ')',
+      '[',
+      ']',
+      '{',
+      '}',
+      '*',
+      '?',
+      '\\',
+      '|',
+      '<',
+      '>',
+      '(?',
+      '(?<',
+      '(?<=',
+      '-',
+      ',',
+      '1',
+      'a',
+      '\\k<',
+      '\\u',
+      '(?:',
+      '(?i)',
+      '(?i:',
+    ]);
     text = text.slice(0, at) + (chance(0.5) ? noise : '') + text.slice(at + below(3));
   }
   return text;

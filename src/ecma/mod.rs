@@ -2,6 +2,9 @@
 //!
 //! Strings are [`Text`]: WTF-8, that is UTF-8 in which a lone surrogate keeps its own three-byte form.
 
+pub mod case;
+pub mod json;
+pub mod number;
 pub mod text;
 
 pub use text::Text;

@@ -158,8 +158,8 @@ impl Iterator for Utf16Units<'_> {
                 self.bytes = rest;
                 return Some(u16::from(first));
             }
-            ..0xE0 => 1,
-            ..0xF0 => 2,
+            0x80..0xE0 => 1,
+            0xE0..0xF0 => 2,
             _ => 3,
         };
         let mut point = u32::from(first) & (0x3F >> length);
@@ -175,6 +175,25 @@ impl Iterator for Utf16Units<'_> {
         self.trail = Some(0xDC00 | (offset & 0x3FF) as u16);
         Some(0xD800 | (offset >> 10) as u16)
     }
+}
+
+/// Takes WTF-8 apart: stretches of UTF-8, each with the lone surrogate that ends it, if one does.
+pub fn utf8_runs(bytes: &[u8]) -> impl Iterator<Item = (&str, Option<u16>)> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let bytes = rest.take().filter(|bytes| !bytes.is_empty())?;
+        // Only surrogates begin with 0xED and go on with 0xA0 or more.
+        let lone = bytes.windows(3).position(|window| window[0] == 0xED && window[1] >= 0xA0);
+        let (run, surrogate) = match lone {
+            Some(at) => {
+                rest = Some(&bytes[at + 3..]);
+                let (second, third) = (u16::from(bytes[at + 1]), u16::from(bytes[at + 2]));
+                (&bytes[..at], Some(0xD000 | ((second & 0x3F) << 6) | (third & 0x3F)))
+            }
+            None => (bytes, None),
+        };
+        Some((std::str::from_utf8(run).unwrap_or_default(), surrogate))
+    })
 }
 
 /// Orders WTF-8 strings as JavaScript's `<` does: by UTF-16 code unit.

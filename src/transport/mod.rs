@@ -3,6 +3,10 @@
 //! In: a [`Request`]. Out: a [`Response`] whose body is a stream, or a [`TransportError`].
 //! The deadline covers everything from the connection to the last byte of the body.
 
+pub mod backoff;
+pub mod deadline;
+pub mod stream;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,10 +96,20 @@ pub enum TransportErrorKind {
 /// Sends requests. One instance is shared by everything that a client sends.
 pub trait Transport: Send + Sync + 'static {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>>;
+
+    /// Like [`Transport::send`], for an answer that may be large: where the body arrives piece by piece, the deadline
+    /// counts for the head and again for each piece. Whoever downloads sets a limit to the whole.
+    fn download(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+        self.send(request)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
         (**self).send(request)
+    }
+
+    fn download(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+        (**self).download(request)
     }
 }

@@ -1,0 +1,71 @@
+'use strict';
+
+/**
+ * `evaluateV2` against the package that this one replaces, and against the floor: making the results alone plus
+ * the native call alone. Exits with 1 where a goal is missed.
+ */
+
+const upstream = require('@amplitude/experiment-node-server');
+const ours = require('..');
+const { innerOf } = require('../lib/local-client');
+const { realisticFlags, realisticUser } = require('./flags');
+const { medians, duration, table } = require('./measure');
+
+/** Flags, the keys that are asked for, and how many times faster than upstream it has to be. */
+const CASES = [
+  { name: '1 flag', flags: 1, keys: undefined, goal: 6 },
+  { name: '10 flags', flags: 10, keys: undefined, goal: 10 },
+  { name: '100 flags', flags: 100, keys: undefined, goal: 30, floor: true },
+  { name: '500 flags', flags: 500, keys: undefined, goal: 45, floor: true },
+  { name: '1 key of 100', flags: 100, keys: ['flag-50'], goal: 150 },
+  { name: '1 key of 500', flags: 500, keys: ['flag-250'], goal: 800 },
+];
+/** How much of the floor the whole may take. */
+const FLOOR_FACTOR = 2;
+
+const rows = [['', 'upstream', 'ours', 'ratio', 'goal', 'results only', 'native only', 'ours / floor']];
+let missed = false;
+
+for (const { name, flags, keys, goal, floor } of CASES) {
+  const config = () => ({
+    bootstrap: Object.fromEntries(realisticFlags(flags).map((flag) => [flag.key, flag])),
+  });
+  const before = new upstream.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
+  const client = new ours.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
+  const users = Array.from({ length: 64 }, (_, i) => realisticUser(i));
+  let turn = 0;
+  const next = () => users[turn++ & 63];
+  const selection = () => /** @type {any} */ (innerOf(/** @type {any} */ (client)).engine.view).select(keys);
+  client.evaluateV2(next(), keys);
+  /** @type {any[]} */
+  let values = [];
+  const { evaluate } = selection().native;
+  require('../lib/evaluation/reader').interpret(selection().native.slots, (...read) => (values = read))(
+    users[0],
+    false,
+  );
+  const [theirs, our, results, call] = medians([
+    { name: 'upstream', run: () => before.evaluateV2(next(), keys) },
+    { name: 'ours', run: () => client.evaluateV2(next(), keys) },
+    { name: 'results only', run: () => selection().variants() },
+    { name: 'native only', run: () => evaluate(...values) },
+  ]);
+  const ratio = theirs / our;
+  const share = our / (results + call);
+  if (ratio < goal || (floor && share > FLOOR_FACTOR)) missed = true;
+  rows.push([
+    name,
+    duration(theirs),
+    duration(our),
+    `${ratio.toFixed(1)}x`,
+    `${goal}x`,
+    duration(results),
+    duration(call),
+    share.toFixed(2) + (floor ? ` (goal ${FLOOR_FACTOR})` : ''),
+  ]);
+}
+
+console.log(`evaluateV2, medians of turns in one process, Node ${process.version}`);
+table(rows);
+if (missed) console.error('a goal was missed');
+process.exitCode = missed ? 1 : 0;

@@ -1,0 +1,130 @@
+'use strict';
+
+/**
+ * Flags and a user as real projects have them: property and group conditions, rollouts, versions, a few
+ * dependencies, an "all other users" segment at the end of each.
+ */
+
+/**
+ * @param {number} count
+ */
+function realisticFlags(count) {
+  return Array.from({ length: count }, (_, i) => flag(i));
+}
+
+/** @param {number} i */
+function flag(i) {
+  const key = `flag-${i}`;
+  return {
+    key,
+    metadata: {
+      deployed: true,
+      evaluationMode: 'local',
+      experimentKey: i % 2 ? `exp-${i}` : undefined,
+      flagType: i % 2 ? 'experiment' : 'release',
+      flagVersion: i + 1,
+    },
+    ...(i % 10 === 9 ? { dependencies: [`flag-${i - 1}`] } : {}),
+    variants: {
+      off: { key: 'off', metadata: { default: true } },
+      control: { key: 'control', value: 'control' },
+      treatment: {
+        key: 'treatment',
+        value: 'treatment',
+        ...(i % 5 === 0 ? { payload: { color: 'blue', size: i, steps: [1, 2, 3] } } : {}),
+      },
+    },
+    segments: segments(i),
+  };
+}
+
+/** @param {number} i */
+function segments(i) {
+  const first = CONDITIONS[i % CONDITIONS.length](i);
+  const second = CONDITIONS[(i + 3) % CONDITIONS.length](i);
+  const salt = `salt${i}`;
+  const selector = ['context', 'user', i % 3 ? 'user_id' : 'device_id'];
+  const testers = Array.from({ length: 8 }, (_, n) => `tester-${i}-${n}`);
+  return [
+    {
+      conditions: [
+        [condition(['user', 'user_id'], 'is', testers)],
+        [condition(['user', 'device_id'], 'is', testers)],
+      ],
+      metadata: { segmentName: 'Individual Inclusions' },
+      variant: 'treatment',
+    },
+    { conditions: [[first], [second]], metadata: { segmentName: 'Targeted' }, variant: 'treatment' },
+    {
+      metadata: { segmentName: 'All Other Users' },
+      bucket: {
+        selector,
+        salt,
+        allocations: [
+          {
+            range: [0, 80],
+            distributions: [
+              { variant: 'control', range: [0, 21474837] },
+              { variant: 'treatment', range: [21474837, 42949673] },
+            ],
+          },
+        ],
+      },
+      variant: 'off',
+    },
+  ];
+}
+
+/** @type {((i: number) => object)[]} */
+const CONDITIONS = [
+  (i) => condition(['user', 'user_properties', 'plan'], 'is', ['enterprise', `tier-${i}`]),
+  (i) => condition(['user', 'country'], 'is not', ['United States', `Land ${i}`]),
+  (i) => condition(['user', 'user_properties', 'age'], 'greater', [String(40 + i)]),
+  () => condition(['user', 'version'], 'version greater or equal', ['9.1.0']),
+  (i) => condition(['user', 'user_properties', 'email'], 'contains', ['@amplitude.com', `@corp-${i}.com`]),
+  (i) => condition(['user', 'user_properties', 'tags'], 'set contains any', ['beta', `tag-${i}`]),
+  (i) => condition(['groups', 'org', 'group_name'], 'is', ['globex', `org-${i}`]),
+  () => condition(['user', 'language'], 'is', ['de', 'fr', 'it']),
+  (i) => condition(['user', 'user_properties', `p${i % 6}`], 'is', [`value-${i}`]),
+  (i) =>
+    i % 10 === 9
+      ? { selector: ['result', `flag-${i - 1}`, 'key'], op: 'is', values: ['never'] }
+      : condition(['user', 'platform'], 'is', ['Android']),
+];
+
+/**
+ * @param {string[]} path
+ * @param {string} op
+ * @param {string[]} values
+ */
+function condition(path, op, values) {
+  return { selector: ['context', ...path], op, values };
+}
+
+/** @param {number} i */
+function realisticUser(i) {
+  return {
+    user_id: `user-${i}`,
+    device_id: `f47ac10b-58cc-4372-a567-${String(i).padStart(12, '0')}`,
+    country: 'United States',
+    language: 'en',
+    platform: 'iOS',
+    version: '8.14.2',
+    user_properties: {
+      plan: 'pro',
+      age: 31,
+      email: `user-${i}@example.com`,
+      tags: ['alpha', 'internal'],
+      premium: true,
+      p0: 'a',
+      p1: 'b',
+      p2: 'c',
+      p3: 'd',
+      p4: 'e',
+      p5: 'f',
+    },
+    groups: { org: ['acme'] },
+  };
+}
+
+module.exports = { realisticFlags, realisticUser };

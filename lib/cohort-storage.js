@@ -1,0 +1,185 @@
+'use strict';
+
+/**
+ * Cohorts by id. A client's live in its native part, where a million members take a few megabytes; a Set of them is
+ * made only when it is asked for.
+ *
+ * @typedef {import('../index').Cohort} Cohort
+ * @typedef {import('../native/index').LocalClient} NativeClient
+ */
+
+const USER_GROUP_TYPE = 'User';
+
+class InMemoryCohortStorage {
+  /** @param {Backing} [backing] */
+  constructor(backing = new Memory()) {
+    Object.defineProperty(this, 'backing', { value: backing });
+    /** @type {Backing} */
+    this.backing;
+  }
+
+  /** @returns {Record<string, Cohort>} all cohorts by id */
+  get store() {
+    return Object.fromEntries(
+      this.backing.ids().map((id) => [id, /** @type {Cohort} */ (this.backing.get(id))]),
+    );
+  }
+
+  /** @returns {Set<string>} */
+  getAllCohortIds() {
+    return new Set(this.backing.ids());
+  }
+
+  /**
+   * @param {string} cohortId
+   * @returns {Cohort | undefined}
+   */
+  getCohort(cohortId) {
+    return this.backing.get(cohortId);
+  }
+
+  /**
+   * @param {string} userId
+   * @param {Set<string>} cohortIds
+   * @returns {Set<string>} those that the user is in
+   */
+  getCohortsForUser(userId, cohortIds) {
+    return this.getCohortsForGroup(USER_GROUP_TYPE, userId, cohortIds);
+  }
+
+  /**
+   * @param {string} groupType
+   * @param {string} groupName
+   * @param {Set<string>} cohortIds
+   * @returns {Set<string>} those of the group type that the group is in
+   */
+  getCohortsForGroup(groupType, groupName, cohortIds) {
+    // Only a string can be a member: 5 is not '5'.
+    if (typeof groupName !== 'string') return new Set();
+    return new Set(this.backing.with(groupType, groupName, [...cohortIds]));
+  }
+
+  /** @param {Cohort} cohort */
+  put(cohort) {
+    this.backing.put(cohort);
+  }
+
+  /** @param {string} cohortId */
+  delete(cohortId) {
+    this.backing.delete(cohortId);
+  }
+}
+
+/**
+ * @typedef {{
+ *   ids(): string[],
+ *   get(id: string): Cohort | undefined,
+ *   put(cohort: Cohort): void,
+ *   delete(id: string): void,
+ *   with(groupType: string, member: string, ids: string[]): string[],
+ * }} Backing
+ */
+
+/**
+ * Cohorts of a storage that belongs to no client.
+ * @implements {Backing}
+ */
+class Memory {
+  constructor() {
+    /** @type {Map<string, Cohort>} */
+    this.cohorts = new Map();
+  }
+
+  ids() {
+    return [...this.cohorts.keys()];
+  }
+
+  /** @param {string} id */
+  get(id) {
+    return this.cohorts.get(id);
+  }
+
+  /** @param {Cohort} cohort */
+  put(cohort) {
+    this.cohorts.set(cohort.cohortId, cohort);
+  }
+
+  /** @param {string} id */
+  delete(id) {
+    this.cohorts.delete(id);
+  }
+
+  /**
+   * @param {string} groupType
+   * @param {string} member
+   * @param {string[]} ids
+   */
+  with(groupType, member, ids) {
+    return ids.filter((id) => {
+      const cohort = this.cohorts.get(id);
+      return cohort !== undefined && cohort.groupType === groupType && cohort.memberIds.has(member);
+    });
+  }
+}
+
+/**
+ * Cohorts of a native client.
+ * @implements {Backing}
+ */
+class NativeCohorts {
+  /** @param {NativeClient} native */
+  constructor(native) {
+    this.native = native;
+    /** @type {Map<string, Cohort>} objects put by hand, which come back as they are */
+    this.put_ = new Map();
+  }
+
+  ids() {
+    return this.native.cohortIds();
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Cohort | undefined}
+   */
+  get(id) {
+    const description = this.native.cohort(id);
+    if (!description) return undefined;
+    const own = this.put_.get(id);
+    if (own && own.lastModified === description.lastModified && own.size === description.size) return own;
+    const { native } = this;
+    /** @type {Set<string> | undefined} */
+    let memberIds;
+    return /** @type {Cohort} */ ({
+      ...description,
+      get memberIds() {
+        return memberIds || (memberIds = new Set(native.cohortMembers(id)));
+      },
+    });
+  }
+
+  /** @param {Cohort} cohort */
+  put(cohort) {
+    const { cohortId, groupType, groupTypeId, lastComputed, lastModified, size, memberIds } = cohort;
+    const members = [...memberIds].filter((member) => typeof member === 'string');
+    this.native.putCohort({ cohortId, groupType, groupTypeId, lastComputed, lastModified, size }, members);
+    this.put_.set(cohortId, cohort);
+  }
+
+  /** @param {string} id */
+  delete(id) {
+    this.native.deleteCohort(id);
+    this.put_.delete(id);
+  }
+
+  /**
+   * @param {string} groupType
+   * @param {string} member
+   * @param {string[]} ids
+   */
+  with(groupType, member, ids) {
+    return this.native.cohortsWith(groupType, member, ids);
+  }
+}
+
+module.exports = { InMemoryCohortStorage, NativeCohorts };

@@ -1,0 +1,102 @@
+'use strict';
+
+const { hasOwn, property } = require('./values');
+
+/**
+ * The evaluation context of a user: what selectors below `context` see. Nothing is written to the user.
+ *
+ * `contextUser` and `group` are the two halves; `context` builds the whole, for the rare selectors that read
+ * an object and not one of its properties.
+ */
+
+/** Properties of a user that are not properties of the context's user. */
+const GROUP_PROPERTIES = new Set(['groups', 'group_properties', 'group_cohort_ids']);
+
+/**
+ * A user whose properties can be read by plain access: own enumerable properties only, whatever came in.
+ * @param {any} user
+ * @returns {any}
+ */
+function plainUser(user) {
+  if (typeof user === 'object') {
+    const prototype = Object.getPrototypeOf(user);
+    if (prototype === Object.prototype || prototype === null) return user;
+  }
+  return Object.assign(Object.create(null), user);
+}
+
+/**
+ * The first group name of a type, if the user is in such a group.
+ * @param {any} user
+ * @param {string} type
+ */
+function groupName(user, type) {
+  const groups = user.groups;
+  if (groups === null || typeof groups !== 'object' || !hasOwn.call(groups, type)) return undefined;
+  const names = groups[type];
+  return names ? names[0] || undefined : undefined;
+}
+
+/**
+ * What the context holds of the user's group of a type, or `undefined`.
+ * @param {any} user
+ * @param {string} type
+ */
+function group(user, type) {
+  const name = groupName(user, type);
+  if (name === undefined) return undefined;
+  /** @type {Record<string, any>} */
+  const result = Object.create(null);
+  result.group_name = name;
+  const properties = property(property(user.group_properties, type), name);
+  if (properties && typeof properties === 'object' && Object.keys(properties).length > 0) {
+    result.group_properties = properties;
+  }
+  const cohortIds = property(property(user.group_cohort_ids, type), name);
+  if (cohortIds && cohortIds.length > 0) result.cohort_ids = cohortIds;
+  return result;
+}
+
+/**
+ * The whole context.
+ * @param {any} user
+ */
+function context(user) {
+  /** @type {Record<string, any>} */
+  const whole = Object.create(null);
+  const names = Object.keys(user).filter((name) => !GROUP_PROPERTIES.has(name));
+  if (names.length > 0) {
+    whole.user = plainCopy(user, names);
+  }
+  const groups = user.groups;
+  if (groups !== null && typeof groups === 'object') {
+    const types = Object.keys(groups).filter((type) => groupName(user, type) !== undefined);
+    if (types.length > 0) {
+      whole.groups = {};
+      for (const type of types) define(whole.groups, type, group(user, type));
+    }
+  }
+  return whole;
+}
+
+/**
+ * @param {any} from
+ * @param {string[]} names
+ */
+function plainCopy(from, names) {
+  const copy = {};
+  for (const name of names) define(copy, name, from[name]);
+  return copy;
+}
+
+/**
+ * Sets an own property, `__proto__` included.
+ * @param {object} object
+ * @param {string} name
+ * @param {any} value
+ */
+function define(object, name, value) {
+  Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+module.exports = { GROUP_PROPERTIES, plainUser, groupName, group, context, define };

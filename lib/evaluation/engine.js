@@ -1,0 +1,84 @@
+'use strict';
+
+const { View } = require('./view');
+const { plainUser } = require('./context');
+
+/**
+ * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
+ *
+ * @typedef {{ view(): import('./view').NativeView }} Source
+ */
+
+class Engine {
+  /**
+   * @param {Source} source
+   * @param {(message: string) => void} onProblem told once what an update leaves wrong
+   */
+  constructor(source, onProblem) {
+    this.source = source;
+    this.onProblem = onProblem;
+    /** @type {View | undefined} */
+    this.view = undefined;
+    /** @type {Set<string>} */
+    this.reported = new Set();
+  }
+
+  /**
+   * Evaluates with cohorts looked up natively. What comes back holds the answer until the next call.
+   * @param {any} user
+   * @param {Iterable<any> | null | undefined} flagKeys
+   */
+  evaluate(user, flagKeys) {
+    return this.#run(plainUser(user), flagKeys, false);
+  }
+
+  /**
+   * As {@link evaluate}, taking the `cohort_ids` that the user already has.
+   * @param {any} user
+   * @param {Iterable<any> | null | undefined} flagKeys
+   */
+  evaluateEnriched(user, flagKeys) {
+    return this.#run(plainUser(user), flagKeys, true);
+  }
+
+  /** Whether some selector reads a whole object of the context, so that the context must be enriched first. */
+  get wide() {
+    return (this.view || this.#renew()).wide;
+  }
+
+  /**
+   * @param {any} user
+   * @param {Iterable<any> | null | undefined} flagKeys
+   * @param {boolean} enriched
+   */
+  #run(user, flagKeys, enriched) {
+    for (;;) {
+      const view = this.view || this.#renew();
+      const selection = view.select(flagKeys);
+      if (selection.evaluate(user, enriched)) return selection;
+      this.#renew();
+    }
+  }
+
+  /** Flags have been written that the view does not know. */
+  outdate() {
+    this.view = undefined;
+  }
+
+  #renew() {
+    let view = this.view;
+    if (view === undefined || !view.native.renew()) {
+      view = new View(this.source.view());
+      this.view = view;
+      this.reported.clear();
+    }
+    for (const problem of view.native.unavailable()) {
+      if (this.reported.has(problem)) continue;
+      this.reported.add(problem);
+      this.onProblem(problem);
+    }
+    return view;
+  }
+}
+
+module.exports = { Engine };

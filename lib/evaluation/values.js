@@ -1,0 +1,143 @@
+'use strict';
+
+/**
+ * How a property value of a user crosses into the native engine.
+ *
+ * In: any JavaScript value. Out: `undefined` (none), a string, or an array:
+ * - `[form, ...items]`: a list, with its text form (for bucketing; `undefined` where no bucket reads it);
+ * - `[form, null]`: the text of something that is neither a string nor a list, though it looks like one;
+ * - `[undefined, null]`: something that has no text, which is not the same as nothing: no operator matches it.
+ * Numbers and objects are turned into text here, so that their formatting is the engine's own. Strings cross as
+ * they are: whether one holds a list in JSON is seen on the other side.
+ *
+ * @typedef {string | (string | null | undefined)[] | undefined} Crossing
+ */
+
+const OPEN_BRACKET = 91;
+
+/** Property names that every object inherits: only own properties of these names count. */
+const INHERITED_NAMES = new Set(
+  Object.getOwnPropertyNames(Object.prototype).concat(
+    Object.getOwnPropertyNames(Array.prototype).filter((name) => name !== 'length'),
+  ),
+);
+
+const hasOwn = Object.prototype.hasOwnProperty;
+
+/**
+ * The value of a property, never one that comes from `Object.prototype` or `Array.prototype`.
+ * @param {any} object
+ * @param {string} name
+ */
+function property(object, name) {
+  if (object === null || typeof object !== 'object') return undefined;
+  if (INHERITED_NAMES.has(name) && !hasOwn.call(object, name)) return undefined;
+  return object[name];
+}
+
+/**
+ * The text of a value, or none: what buckets hash and what most operators compare.
+ * An object that cannot be written as JSON (a cycle, a BigInt inside) has none.
+ * @param {any} value
+ * @returns {string | undefined}
+ */
+function text(value) {
+  if (typeof value === 'string') return value;
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'object') return String(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What conditions see of a value: its array view if it has one, else its text.
+ * @param {any} value
+ * @returns {Crossing}
+ */
+function matched(value) {
+  if (typeof value === 'string') return value;
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'object') return String(value);
+  return listFromObject(value, undefined) || plain(text(value));
+}
+
+/**
+ * As {@link matched}, with the text form beside the array view.
+ * @param {any} value
+ * @returns {Crossing}
+ */
+function matchedAndText(value) {
+  if (typeof value === 'string') return value;
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'object') return String(value);
+  const form = text(value);
+  return listFromObject(value, form) || plain(form);
+}
+
+/**
+ * Who the user or group is, for cohort membership: only a string can be a member, but anything truthy counts
+ * as an identity.
+ * @param {any} value
+ * @returns {string | true | undefined}
+ */
+function identity(value) {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return value ? true : undefined;
+}
+
+/**
+ * An object that is no list, by its text.
+ * @param {string | undefined} form
+ * @returns {Crossing}
+ */
+function plain(form) {
+  return form === undefined || form.charCodeAt(0) === OPEN_BRACKET ? [form, null] : form;
+}
+
+/**
+ * @param {any} value
+ * @param {string | undefined} form
+ */
+function listFromObject(value, form) {
+  if (Array.isArray(value)) return list(value, form);
+  let string;
+  try {
+    string = String(value);
+  } catch {
+    return undefined;
+  }
+  if (string === '[object Object]' || string.charCodeAt(0) !== OPEN_BRACKET) return undefined;
+  return listFromJson(string, form);
+}
+
+/**
+ * @param {string} string
+ * @param {string | undefined} form
+ */
+function listFromJson(string, form) {
+  let value;
+  try {
+    value = JSON.parse(string);
+  } catch {
+    return undefined;
+  }
+  return Array.isArray(value) ? list(value, form) : undefined;
+}
+
+/**
+ * @param {any[]} elements
+ * @param {string | undefined} form
+ */
+function list(elements, form) {
+  const items = [form];
+  for (let i = 0; i < elements.length; i++) {
+    const item = text(elements[i]);
+    if (item) items.push(item);
+  }
+  return items;
+}
+
+module.exports = { INHERITED_NAMES, hasOwn, property, text, matched, matchedAndText, identity };

@@ -1,0 +1,240 @@
+'use strict';
+
+const codegen = require('./codegen');
+const reader = require('./reader');
+const { define } = require('./context');
+const { template } = require('./templates');
+
+/**
+ * One plan as JavaScript sees it: which slots to read for which flags, and how to make objects of the codes
+ * that the native engine answers with.
+ *
+ * The native side writes into `codes`: [0] a status, [1] which pattern of absent flags this is, then one
+ * outcome code a flag of the selection, in evaluation order.
+ *
+ * @typedef {import('./reader').Slot} Slot
+ * @typedef {import('./templates').Template} Template
+ * @typedef {import('../../native/index').View} NativeView
+ * @typedef {ReturnType<NativeView['select']>} NativeSelection
+ */
+
+const HEADER = 2;
+const STATUS = 0;
+const PATTERN = 1;
+
+/** What the native side says of a call. */
+const Status = { Done: 0, Stale: 1 };
+
+/** The pattern of a call whose set of absent flags is too rare to have a number. */
+const UNNUMBERED = 0xffffffff;
+
+/** A selection's code is generated once it has been used this often. */
+const COMPILE_AFTER = 8;
+/** Object literals with more properties than this are slower than filling a dictionary. */
+const LITERAL_FLAGS = 1000;
+/** Selections kept a view; beyond it all are dropped and made again as they are asked for. */
+const SELECTIONS = 4096;
+
+class View {
+  /** @param {NativeView} native */
+  constructor(native) {
+    this.native = native;
+    /** Whether users must have their cohorts written in before they are read. */
+    this.wide = native.wide;
+    /** @type {Uint32Array} An explicit buffer: its memory stays where it is for as long as it lives. */
+    this.codes = new Uint32Array(new ArrayBuffer(4 * (native.capacity + HEADER)));
+    /** @type {Template[]} */
+    this.templates = [];
+    this.compileTemplate = (/** @type {number} */ code) =>
+      (this.templates[code] = template(this.outcome(code)));
+    this.count = 0;
+    /** @type {Selection | undefined} */
+    this.everything = undefined;
+    this.root = new SelectionNode();
+  }
+
+  /**
+   * The variant of an outcome code, as the server worded it.
+   * @param {number} code
+   */
+  outcome(code) {
+    return /** @type {string} */ (this.native.outcome(code));
+  }
+
+  /**
+   * The selection of some flags with what they depend on; of all flags where none are named.
+   * @param {Iterable<any> | ArrayLike<any> | null | undefined} flagKeys
+   * @returns {Selection}
+   */
+  select(flagKeys) {
+    if (flagKeys === undefined || flagKeys === null) return this.all();
+    const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
+    if (keys.length === 0) return this.all();
+    /** @type {SelectionNode} */
+    let node = this.root;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      node = node.next.get(key) || this.#grow(node, key);
+    }
+    return node.selection || (node.selection = this.#make(keys.map(String)));
+  }
+
+  all() {
+    return this.everything || (this.everything = this.#make(null));
+  }
+
+  /**
+   * @param {SelectionNode} node
+   * @param {any} key
+   */
+  #grow(node, key) {
+    if (++this.count > SELECTIONS) {
+      // Nodes in hand stay usable; they are only no longer found.
+      this.count = 0;
+      this.root = new SelectionNode();
+    }
+    const child = new SelectionNode();
+    node.next.set(key, child);
+    return child;
+  }
+
+  /** @param {string[] | null} keys */
+  #make(keys) {
+    return new Selection(this, this.native.select(keys, this.codes));
+  }
+}
+
+class SelectionNode {
+  constructor() {
+    /** @type {Map<any, SelectionNode>} */
+    this.next = new Map();
+    /** @type {Selection | undefined} */
+    this.selection = undefined;
+  }
+}
+
+class Selection {
+  /**
+   * @param {View} view
+   * @param {NativeSelection} native
+   */
+  constructor(view, native) {
+    this.view = view;
+    this.native = native;
+    this.uses = 0;
+    this.read = reader.interpret(native.slots, native.evaluate);
+    /** @type {((codes: Uint32Array) => any)[]} one a pattern of absent flags, as they come up */
+    this.makers = [];
+  }
+
+  /**
+   * Evaluates; the answer is in the view's codes until the next call.
+   * @param {any} user a plain one
+   * @param {boolean} enriched whether its `cohort_ids` are to be taken as they are
+   * @returns {boolean} false if the plan has been replaced: take the new view and ask again
+   */
+  evaluate(user, enriched) {
+    if (this.uses < COMPILE_AFTER && ++this.uses === COMPILE_AFTER) this.#compile();
+    this.read(user, enriched);
+    return this.view.codes[STATUS] === Status.Done;
+  }
+
+  /** Fresh variants from the view's codes. */
+  variants() {
+    const { codes } = this.view;
+    const make = this.makers[codes[PATTERN]];
+    return make !== undefined ? make(codes) : this.#fill(codes);
+  }
+
+  /** The variants that are not a flag's default. */
+  assignedVariants() {
+    const { codes, templates, compileTemplate } = this.view;
+    /** @type {Record<string, any>} */
+    const result = {};
+    const { flags } = this.native;
+    for (let i = 0; i < flags.length; i++) {
+      const code = codes[i + HEADER];
+      if (code === 0) continue;
+      const item = templates[code] || compileTemplate(code);
+      if (!item.isDefault) set(result, flags[i], item.make(item));
+    }
+    return result;
+  }
+
+  /** The variants as the server worded them, for log lines. */
+  rawVariants() {
+    const { codes } = this.view;
+    /** @type {Record<string, any>} */
+    const result = {};
+    this.native.flags.forEach((key, i) => {
+      const code = codes[i + HEADER];
+      if (code !== 0) set(result, key, JSON.parse(this.view.outcome(code)));
+    });
+    return result;
+  }
+
+  #compile() {
+    this.read = reader.compile(this.native.slots, this.native.evaluate);
+  }
+
+  /** @param {Uint32Array} codes */
+  #fill(codes) {
+    const { templates, compileTemplate } = this.view;
+    const { flags } = this.native;
+    if (this.uses === COMPILE_AFTER && codes[PATTERN] !== UNNUMBERED && codegen.allowed) {
+      const maker = this.#maker(codes);
+      if (maker) return (this.makers[codes[PATTERN]] = maker)(codes);
+    }
+    /** @type {Record<string, any>} */
+    const result = {};
+    for (let i = 0; i < flags.length; i++) {
+      const code = codes[i + HEADER];
+      if (code === 0) continue;
+      const item = templates[code] || compileTemplate(code);
+      set(result, flags[i], item.make(item));
+    }
+    return result;
+  }
+
+  /**
+   * One object literal with the flags that these codes say are present.
+   * @param {Uint32Array} codes
+   * @returns {((codes: Uint32Array) => any) | undefined}
+   */
+  #maker(codes) {
+    const { flags } = this.native;
+    const properties = [];
+    for (let i = 0; i < flags.length; i++) {
+      if (codes[i + HEADER] === 0) continue;
+      const code = `codes[${i + HEADER}]`;
+      properties.push(`${codegen.literalKey(flags[i])}:(t=templates[${code}]||compile(${code})).make(t)`);
+    }
+    if (properties.length > LITERAL_FLAGS) return undefined;
+    const body = `return (codes) => { let t; return {${properties.join()}}; };`;
+    return new Function('templates', 'compile', body)(this.view.templates, this.view.compileTemplate);
+  }
+}
+
+/**
+ * @param {Record<string, any>} object
+ * @param {string} key
+ * @param {any} value
+ */
+function set(object, key, value) {
+  if (key === '__proto__') define(object, key, value);
+  else object[key] = value;
+}
+
+/**
+ * Flag keys from what is not an array: a Set, a string's characters, something array-like.
+ * @param {any} keys
+ * @returns {any[]}
+ */
+function listOfKeys(keys) {
+  const isList =
+    typeof keys === 'string' || typeof keys[Symbol.iterator] === 'function' || 'length' in Object(keys);
+  if (!isList) throw new TypeError('Object is not iterable.');
+  return Array.from(keys);
+}
+
+module.exports = { View };

@@ -1,0 +1,98 @@
+'use strict';
+
+/**
+ * Flag configs by key, with an optional store that every write goes through to. The store is never read.
+ *
+ * @typedef {import('../index').FlagConfig} FlagConfig
+ * @typedef {import('../index').FlagConfigCache} FlagConfigCache
+ * @typedef {{ read(): Record<string, any>, write(flags: Record<string, any>): void }} Backing where a client's
+ *   flags live
+ */
+
+/** @implements {FlagConfigCache} */
+class InMemoryFlagConfigCache {
+  /**
+   * @param {FlagConfigCache} [store]
+   * @param {Record<string, FlagConfig>} [flagConfigs]
+   * @param {Backing} [backing]
+   */
+  constructor(store, flagConfigs = {}, backing = new Memory()) {
+    /** @protected */
+    this.store = store;
+    Object.defineProperty(this, 'backing', { value: backing });
+    /** @type {Backing} */
+    this.backing;
+    backing.write(flagConfigs);
+  }
+
+  /** @returns {Record<string, any>} a copy */
+  getAllCached() {
+    return { ...this.backing.read() };
+  }
+
+  /** @param {string} flagKey */
+  async get(flagKey) {
+    const flags = this.backing.read();
+    return Object.prototype.hasOwnProperty.call(flags, flagKey) ? flags[flagKey] : undefined;
+  }
+
+  async getAll() {
+    return this.getAllCached();
+  }
+
+  /**
+   * @param {string} flagKey
+   * @param {FlagConfig} flagConfig
+   */
+  async put(flagKey, flagConfig) {
+    this.backing.write(withFlags(this.backing.read(), [[flagKey, flagConfig]]));
+    if (this.store) await this.store.put(flagKey, flagConfig);
+  }
+
+  /** @param {Record<string, FlagConfig>} flagConfigs */
+  async putAll(flagConfigs) {
+    const given = Object.entries(flagConfigs || {}).filter(([, flagConfig]) => flagConfig);
+    if (given.length > 0) this.backing.write(withFlags(this.backing.read(), given));
+    if (this.store) await this.store.putAll(flagConfigs);
+  }
+
+  /** @param {string} flagKey */
+  async delete(flagKey) {
+    const rest = { ...this.backing.read() };
+    delete rest[flagKey];
+    this.backing.write(rest);
+    if (this.store) await this.store.delete(flagKey);
+  }
+
+  async clear() {
+    this.backing.write({});
+    if (this.store) await this.store.clear();
+  }
+}
+
+/** Flags of a cache that belongs to no client. */
+class Memory {
+  constructor() {
+    /** @type {Record<string, any>} */
+    this.flags = {};
+  }
+
+  read() {
+    return this.flags;
+  }
+
+  /** @param {Record<string, any>} flags */
+  write(flags) {
+    this.flags = flags;
+  }
+}
+
+/**
+ * @param {Record<string, any>} flags
+ * @param {[string, any][]} more
+ */
+function withFlags(flags, more) {
+  return Object.fromEntries(Object.entries(flags).concat(more));
+}
+
+module.exports = { InMemoryFlagConfigCache };

@@ -1,0 +1,253 @@
+'use strict';
+
+const { cohortPollingInterval } = require('./config');
+const { errorOf } = require('./errors');
+const { define } = require('./evaluation/context');
+const { NativeCohorts } = require('./cohort-storage');
+const { Mailbox } = require('./mailbox');
+const { takeOrders } = require('./transport/orders');
+const { takeStreamOrders } = require('./transport/streams');
+const native = require('./native');
+
+/**
+ * What ties a local client to its native part: flags and cohorts that live there, synchronisation, log lines.
+ * It holds no client, so that one that is dropped can be collected.
+ *
+ * @typedef {import('./logger').Logger} Logger
+ * @typedef {{ flagConfigCache?: any, httpClient?: any, streamEventSourceFactory?: any }} Parts what a caller brings
+ */
+
+class Link {
+  /**
+   * @param {string} apiKey
+   * @param {any} config
+   * @param {Logger} logger
+   * @param {Parts} parts
+   */
+  constructor(apiKey, config, logger, parts) {
+    const store = parts.flagConfigCache ? new Store(parts.flagConfigCache, logger) : undefined;
+    this.store = store;
+    this.logger = logger;
+    this.mailbox = new Mailbox((message) => {
+      if (message.kind === 'installed') {
+        if (store) store.replace(flagMap(JSON.parse(/** @type {string} */ (message.text))));
+      } else {
+        log(logger, message);
+      }
+    });
+    this.native = new native.LocalClient(
+      settings(apiKey, config, store !== undefined),
+      this.mailbox.receive,
+      requests(config, parts),
+      streams(parts),
+    );
+    this.flags = new NativeFlags(this.native, logger);
+    this.cohorts = new NativeCohorts(this.native);
+    /** @type {Promise<void> | undefined} */
+    this.starting = undefined;
+  }
+
+  /** A view of the flags for evaluation. */
+  view() {
+    this.flags.flush();
+    return this.native.view();
+  }
+
+  /** @returns {Promise<void>} */
+  start() {
+    if (!this.starting) {
+      this.flags.flush();
+      const ended = () => (this.starting = undefined);
+      this.starting = this.#start();
+      this.starting.then(ended, ended);
+    }
+    return this.starting;
+  }
+
+  async #start() {
+    await this.mailbox.end(this.native.start(), () => this.native.rest());
+    if (this.store) await this.store.settled();
+  }
+
+  stop() {
+    this.native.stop();
+  }
+}
+
+/** Flags of a native client as JavaScript objects, made when they are asked for. */
+class NativeFlags {
+  /**
+   * @param {import('../native/index').LocalClient} native
+   * @param {Logger} logger
+   */
+  constructor(native, logger) {
+    this.native = native;
+    this.logger = logger;
+    /** @type {Record<string, any> | undefined} */
+    this.map = undefined;
+    this.version = -1;
+    /** Whether `map` has been written to and the native side does not know yet. */
+    this.dirty = false;
+    /** Called when what has been evaluated before is out of date. */
+    this.onChange = () => {};
+  }
+
+  /** @returns {Record<string, any>} */
+  read() {
+    const version = this.native.flagsVersion;
+    if (this.map === undefined || version !== this.version) {
+      // Flags that came meanwhile replace what was written before them.
+      this.map = flagMap(JSON.parse(this.native.flags()));
+      this.version = version;
+      this.dirty = false;
+    }
+    return this.map;
+  }
+
+  /** @param {Record<string, any>} flags */
+  write(flags) {
+    this.read();
+    this.map = flags;
+    this.dirty = true;
+    this.onChange();
+  }
+
+  /** Hands over what has been written. */
+  flush() {
+    if (!this.dirty || this.read() !== this.map || !this.dirty) return;
+    this.dirty = false;
+    const problems = this.native.setFlags(this.#json());
+    this.version = this.native.flagsVersion;
+    logProblems(this.logger, problems);
+  }
+
+  /** The flags as JSON text, without those that cannot be written as JSON. */
+  #json() {
+    const flags = /** @type {Record<string, any>} */ (this.map) || {};
+    try {
+      return JSON.stringify(flags);
+    } catch {
+      const whole = Object.keys(flags).filter((key) => {
+        try {
+          return JSON.stringify(flags[key]) !== undefined;
+        } catch (error) {
+          this.logger.error(`[Experiment] flag ${key} is left out: it cannot be written as JSON`, error);
+          return false;
+        }
+      });
+      return JSON.stringify(Object.fromEntries(whole.map((key) => [key, flags[key]])));
+    }
+  }
+}
+
+/** Writes every update through to a caller's store, one after the other. */
+class Store {
+  /**
+   * @param {import('../index').FlagConfigCache} cache
+   * @param {Logger} logger
+   */
+  constructor(cache, logger) {
+    this.cache = cache;
+    this.logger = logger;
+    this.last = Promise.resolve();
+  }
+
+  /** @param {Record<string, any>} flags */
+  replace(flags) {
+    this.last = this.last.then(async () => {
+      try {
+        await this.cache.clear();
+        await this.cache.putAll(flags);
+      } catch (error) {
+        this.logger.error('[Experiment] flag config cache could not be written', error);
+      }
+    });
+  }
+
+  settled() {
+    return this.last;
+  }
+}
+
+/**
+ * @param {string} apiKey
+ * @param {any} config
+ * @param {boolean} reportsFlags
+ */
+function settings(apiKey, config, reportsFlags) {
+  const cohorts = config.cohortSyncConfig;
+  return {
+    apiKey: String(apiKey),
+    serverUrl: String(config.serverUrl),
+    pollingIntervalMillis:
+      config.flagConfigPollingIntervalMillis === undefined
+        ? 30000
+        : Number(config.flagConfigPollingIntervalMillis),
+    streamUpdates: Boolean(config.streamUpdates),
+    streamServerUrl: String(config.streamServerUrl),
+    streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
+    reportsFlags,
+    cohorts: cohorts
+      ? {
+          apiKey: String(cohorts.apiKey),
+          secretKey: String(cohorts.secretKey),
+          serverUrl: String(cohorts.cohortServerUrl),
+          maxCohortSize: cohorts.maxCohortSize === undefined ? 2147483647 : Number(cohorts.maxCohortSize),
+          pollingIntervalMillis: cohortPollingInterval(cohorts.cohortPollingIntervalMillis),
+        }
+      : undefined,
+  };
+}
+
+/**
+ * The caller's own way of sending requests, if it brings one.
+ * @param {any} config
+ * @param {Parts} parts
+ */
+function requests({ httpAgent }, { httpClient }) {
+  return httpClient !== undefined || httpAgent ? takeOrders({ httpAgent, httpClient }) : undefined;
+}
+
+/**
+ * The caller's own way of opening streams, if it brings one.
+ * @param {Parts} parts
+ */
+function streams({ streamEventSourceFactory }) {
+  return streamEventSourceFactory ? takeStreamOrders(streamEventSourceFactory) : undefined;
+}
+
+/**
+ * Flags by key. The server sends a list, of which the last of a key counts.
+ * @param {any} flags
+ * @returns {Record<string, any>}
+ */
+function flagMap(flags) {
+  if (!Array.isArray(flags)) return flags;
+  /** @type {Record<string, any>} */
+  const map = {};
+  for (const flag of flags) {
+    if (flag && typeof flag.key === 'string') define(map, flag.key, flag);
+  }
+  return map;
+}
+
+/**
+ * @param {Logger} logger
+ * @param {import('./mailbox').Message} message
+ */
+function log(logger, { level, message, error, text }) {
+  const parameters = error ? [errorOf(error)] : text !== undefined ? [text] : [];
+  if (level === 1) logger.error(message, ...parameters);
+  else logger.debug(message, ...parameters);
+}
+
+/**
+ * One line for all that is wrong with an update.
+ * @param {Logger} logger
+ * @param {string[]} problems
+ */
+function logProblems(logger, problems) {
+  if (problems.length > 0) logger.error(`[Experiment] malformed flags: ${problems.join('; ')}`);
+}
+
+module.exports = { Link };

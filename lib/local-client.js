@@ -1,0 +1,219 @@
+'use strict';
+
+const { populateLocalConfig } = require('./config');
+const { Engine } = require('./evaluation/engine');
+const { InMemoryFlagConfigCache } = require('./flag-config-cache');
+const { InMemoryCohortStorage } = require('./cohort-storage');
+const { Logger } = require('./logger');
+const { LogLevel } = require('./log-level');
+const { Link } = require('./link');
+const native = require('./native');
+
+/**
+ * Local evaluation: flag configs are kept up to date in the background, and `evaluateV2` answers at once.
+ *
+ * @typedef {import('../index').ExperimentUser} ExperimentUser
+ * @typedef {import('../index').Variants} Variants
+ * @typedef {import('../index').EvaluateOptions} EvaluateOptions
+ * @typedef {import('../index').LocalEvaluationConfig} LocalEvaluationConfig
+ */
+
+/** Where a client keeps what is not part of its public face. */
+const INNER = Symbol('experiment');
+
+/** What one client works with. */
+class Inner {
+  /**
+   * @param {Link} link
+   * @param {Logger} logger
+   * @param {boolean} logsUsers
+   */
+  constructor(link, logger, logsUsers) {
+    this.link = link;
+    this.logsUsers = logsUsers;
+    this.engine = new Engine(link, (message) => logger.error(message));
+    link.flags.onChange = () => this.engine.outdate();
+  }
+}
+
+class LocalEvaluationClient {
+  /**
+   * @param {string} apiKey
+   * @param {LocalEvaluationConfig} [config]
+   * @param {import('../index').FlagConfigCache} [flagConfigCache] a store that every update is written through to
+   * @param {import('../index').HttpClient} [httpClient]
+   * @param {import('../index').StreamEventSourceFactory} [streamEventSourceFactory]
+   */
+  constructor(apiKey, config, flagConfigCache, httpClient, streamEventSourceFactory) {
+    /** @protected */
+    this.config = populateLocalConfig(config);
+    const logger = new Logger(this.config.logLevel, this.config.loggerProvider);
+    const link = new Link(apiKey, this.config, logger, {
+      flagConfigCache,
+      httpClient,
+      streamEventSourceFactory,
+    });
+    if (this.config.exposureConfig || this.config.assignmentConfig) {
+      logger.error('[Experiment] exposures and assignments are not tracked yet by this version');
+    }
+    this.cache = new InMemoryFlagConfigCache(flagConfigCache, this.config.bootstrap || {}, link.flags);
+    this.logger = logger;
+    this.cohortStorage = new InMemoryCohortStorage(link.cohorts);
+    Object.defineProperty(this, INNER, {
+      value: new Inner(link, logger, Number(this.config.logLevel) >= LogLevel.Debug),
+    });
+  }
+
+  /**
+   * Evaluates the flags of the keys (all, where none are given) for a user, default variants included.
+   *
+   * @param {ExperimentUser} user
+   * @param {string[]} [flagKeys]
+   * @param {EvaluateOptions} [options]
+   * @returns {Record<string, import('../index').Variant>}
+   */
+  evaluateV2(user, flagKeys, options) {
+    return evaluate(this, user, flagKeys, options).variants();
+  }
+
+  /**
+   * Evaluates a user, leaving default variants out.
+   *
+   * @deprecated use {@link evaluateV2}
+   * @param {ExperimentUser} user
+   * @param {string[]} [flagKeys]
+   * @param {EvaluateOptions} [options]
+   * @returns {Promise<Variants>}
+   */
+  async evaluate(user, flagKeys, options) {
+    return evaluate(this, user, flagKeys, options).assignedVariants();
+  }
+
+  /** Fetches flag configs and cohorts and keeps them up to date from then on. */
+  async start() {
+    await inner(this).link.start();
+  }
+
+  /** Ends all synchronisation. Nothing is installed afterwards. */
+  stop() {
+    inner(this).link.stop();
+  }
+
+  /**
+   * Writes the cohorts that a user and its groups are in into the user.
+   *
+   * @protected
+   * @param {ExperimentUser} user
+   * @param {Record<string, any>} flags
+   */
+  enrichUserWithCohorts(user, flags) {
+    const { groups, byFlag } = cohortIds(flags);
+    this.checkFlagsCohortsAvailable(byFlag);
+    const ofUsers = groups.get('User');
+    if (user.user_id && ofUsers) {
+      user.cohort_ids = Array.from(this.cohortStorage.getCohortsForUser(user.user_id, ofUsers));
+    }
+    for (const type of Object.keys(user.groups || {})) {
+      const names = /** @type {Record<string, string[]>} */ (user.groups)[type];
+      const ids = groups.get(type);
+      if (!ids || !names || names.length === 0) continue;
+      const byType = user.group_cohort_ids || (user.group_cohort_ids = {});
+      const byName = Object.prototype.hasOwnProperty.call(byType, type) ? byType[type] : (byType[type] = {});
+      byName[names[0]] = Array.from(this.cohortStorage.getCohortsForGroup(type, names[0], ids));
+    }
+  }
+
+  /**
+   * Whether all cohorts of the flags are there; logs the first flag of which some are not.
+   *
+   * @protected
+   * @param {Record<string, Set<string>>} idsByFlag
+   * @returns {boolean}
+   */
+  checkFlagsCohortsAvailable(idsByFlag) {
+    const available = this.cohortStorage.getAllCohortIds();
+    for (const key of Object.keys(idsByFlag)) {
+      const missing = [...idsByFlag[key]].filter((id) => !available.has(id));
+      if (missing.length > 0) {
+        this.logger.error(
+          `[Experiment] Flag ${key} has cohort ids ${missing} unavailable, evaluation may be incorrect`,
+        );
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+/**
+ * @param {LocalEvaluationClient} client
+ * @returns {Inner}
+ */
+function inner(client) {
+  return /** @type {any} */ (client)[INNER];
+}
+
+/**
+ * @param {LocalEvaluationClient} client
+ * @param {any} user
+ * @param {string[] | undefined} flagKeys
+ * @param {EvaluateOptions | undefined} options
+ */
+function evaluate(client, user, flagKeys, options) {
+  if (user === undefined || user === null) {
+    throw new TypeError(`Cannot read properties of ${user} (reading 'user_id')`);
+  }
+  const { engine, logsUsers } = inner(client);
+  if (logsUsers)
+    client.logger.debug('[Experiment] evaluate - user:', user, 'flags:', client.cache.getAllCached());
+  const selection =
+    isOverridden(client) || engine.wide
+      ? engine.evaluateEnriched(enriched(client, user), flagKeys)
+      : engine.evaluate(user, flagKeys);
+  if (logsUsers) client.logger.debug('[Experiment] evaluate - variants: ', selection.rawVariants());
+  return selection;
+}
+
+/**
+ * Whether a subclass has its own way of enriching users.
+ * @param {any} client
+ */
+function isOverridden(client) {
+  /** @type {any} */
+  const prototype = LocalEvaluationClient.prototype;
+  return (
+    client.enrichUserWithCohorts !== prototype.enrichUserWithCohorts ||
+    client.checkFlagsCohortsAvailable !== prototype.checkFlagsCohortsAvailable
+  );
+}
+
+/**
+ * A copy of the user with its cohorts written in: the caller's own object is left alone.
+ * @param {any} client
+ * @param {any} user
+ */
+function enriched(client, user) {
+  const copy = { ...user };
+  if (copy.group_cohort_ids && typeof copy.group_cohort_ids === 'object') {
+    copy.group_cohort_ids = { ...copy.group_cohort_ids };
+    for (const type of Object.keys(copy.group_cohort_ids)) {
+      copy.group_cohort_ids[type] = { ...copy.group_cohort_ids[type] };
+    }
+  }
+  client.enrichUserWithCohorts(copy, client.cache.getAllCached());
+  return copy;
+}
+
+/**
+ * The cohorts that flags ask for, by group type and by flag.
+ * @param {Record<string, any>} flags
+ */
+function cohortIds(flags) {
+  const found = native.cohortIds(JSON.stringify(flags));
+  return {
+    groups: new Map(found.groups.map(({ name, ids }) => [name, new Set(ids)])),
+    byFlag: Object.fromEntries(found.flags.map(({ name, ids }) => [name, new Set(ids)])),
+  };
+}
+
+module.exports = { LocalEvaluationClient, innerOf: inner };

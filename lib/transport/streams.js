@@ -1,0 +1,58 @@
+'use strict';
+
+const native = require('../native');
+const { headersOf } = require('./orders');
+
+/**
+ * Opens the streams that the native side orders, through a caller's event source factory.
+ *
+ * @typedef {import('../../native/index').Order} Order
+ */
+
+/**
+ * @param {import('../../index').StreamEventSourceFactory} factory
+ * @returns {(order: Order) => void}
+ */
+function takeStreamOrders(factory) {
+  /** @type {Map<number, import('../../index').StreamEventSource>} */
+  const open = new Map();
+  return (order) => {
+    const { id, kind } = order;
+    if (kind === 'close') {
+      const source = open.get(id);
+      open.delete(id);
+      if (source) source.close();
+      return;
+    }
+    try {
+      open.set(id, listen(factory, order));
+    } catch (error) {
+      native.streamFailed(id, undefined, error instanceof Error ? error.message : String(error));
+    }
+  };
+}
+
+/**
+ * @param {import('../../index').StreamEventSourceFactory} factory
+ * @param {Order} order
+ */
+function listen(factory, { id, url, headers }) {
+  const { Authorization, 'X-Amp-Exp-Library': library } = headersOf(headers);
+  // An event source says by itself what it accepts and that nothing is to be cached.
+  const params = { headers: { Authorization, 'X-Amp-Exp-Library': library } };
+  const source = factory(/** @type {string} */ (url), params);
+  source.onerror = (event) => {
+    const { status, message } = event || {};
+    native.streamFailed(id, Number.isInteger(status) ? status : undefined, String(message));
+  };
+  source.onmessage = (event) => {
+    native.streamOpened(id);
+    native.streamData(id, String(event.data));
+  };
+  source.onopen = (event) => {
+    if (event && event.type === 'open') native.streamOpened(id);
+  };
+  return source;
+}
+
+module.exports = { takeStreamOrders };

@@ -1,0 +1,270 @@
+//! A transport and an event source that the caller brings: an `HttpClient`, an `https.Agent`, an event source
+//! factory. JavaScript does the I/O; this gives it requests through a threadsafe function and takes the answers
+//! by number.
+//!
+//! In: requests from any thread. Out: what JavaScript says through [`settle_request`], [`stream_opened`],
+//! [`stream_data`] and [`stream_failed`].
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt};
+use napi::bindgen_prelude::{FnArgs, Function, Uint8Array};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::transport::deadline::within;
+use crate::transport::stream::{EventSource, Events, StreamError};
+use crate::transport::{Method, Request, Response, Transport, TransportError, TransportErrorKind};
+
+/// What JavaScript is asked to do.
+#[napi(object, object_from_js = false)]
+pub struct Order {
+    /// By this number the answer finds its way back.
+    pub id: u32,
+    /// `request`, `open` (a stream) or `close` (a request or stream nobody waits for any more).
+    pub kind: String,
+    pub method: Option<String>,
+    pub url: Option<String>,
+    /// Names and values in turn.
+    pub headers: Option<Vec<String>>,
+    pub body: Option<Uint8Array>,
+    /// Total time, where there is a limit.
+    pub timeout_millis: Option<f64>,
+}
+
+type Orders = ThreadsafeFunction<Order, (), FnArgs<(Order,)>, napi::Status, false, true>;
+
+/// Hands orders to JavaScript. Does not keep the process alive: whoever awaits the answer does.
+#[derive(Clone)]
+pub struct Desk(Arc<Orders>);
+
+impl Desk {
+    /// # Errors
+    /// If Node-API cannot make the threadsafe function.
+    pub fn new(take: Function<'_, FnArgs<(Order,)>, ()>) -> napi::Result<Self> {
+        let orders = take
+            .build_threadsafe_function::<Order>()
+            .weak::<true>()
+            .build_callback(|context| Ok(FnArgs::from((context.value,))))?;
+        Ok(Self(Arc::new(orders)))
+    }
+
+    fn place(&self, order: Order) {
+        self.0.call(order, ThreadsafeFunctionCallMode::NonBlocking);
+    }
+
+    fn open(&self, kind: &str, request: Request) -> Slip {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let slip = Slip { id, desk: self.clone() };
+        self.place(Order {
+            id,
+            kind: kind.to_owned(),
+            method: Some(
+                match request.method {
+                    Method::Get => "GET",
+                    Method::Post => "POST",
+                }
+                .to_owned(),
+            ),
+            url: Some(request.url),
+            headers: Some(
+                request.headers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect(),
+            ),
+            body: request.body.map(|body| Uint8Array::from(body.to_vec())),
+            timeout_millis: request.deadline.map(|deadline| deadline.as_secs_f64() * 1e3),
+        });
+        slip
+    }
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// The claim on one answer. Dropping it tells JavaScript that nobody waits any more.
+struct Slip {
+    id: u32,
+    desk: Desk,
+}
+
+impl Drop for Slip {
+    fn drop(&mut self) {
+        let waited = lock(&REQUESTS).remove(&self.id).is_some() | lock(&STREAMS).remove(&self.id).is_some();
+        if waited {
+            self.desk.place(Order {
+                id: self.id,
+                kind: "close".to_owned(),
+                method: None,
+                url: None,
+                headers: None,
+                body: None,
+                timeout_millis: None,
+            });
+        }
+    }
+}
+
+type Answer = Result<(u16, Option<Duration>, Bytes), TransportError>;
+
+/// Answers that are waited for, of all clients and threads: the numbers are unique in the process.
+static REQUESTS: LazyLock<Mutex<HashMap<u32, oneshot::Sender<Answer>>>> = LazyLock::new(Mutex::default);
+static STREAMS: LazyLock<Mutex<HashMap<u32, OpenStream>>> = LazyLock::new(Mutex::default);
+
+struct OpenStream {
+    opened: Option<oneshot::Sender<Result<(), StreamError>>>,
+    data: mpsc::UnboundedSender<Result<String, StreamError>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Transport for Desk {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+        let desk = self.clone();
+        async move {
+            let (sender, receiver) = oneshot::channel();
+            let deadline = request.deadline;
+            let answer = async move {
+                let slip = desk.open_request(request, sender);
+                let (status, retry_after, body) = receiver.await.map_err(|_| gone())??;
+                drop(slip);
+                let body = stream::once(async { Ok(body) }).boxed();
+                Ok(Response { status, retry_after, body })
+            };
+            within(deadline, answer).await
+        }
+        .boxed()
+    }
+}
+
+impl Desk {
+    fn open_request(&self, request: Request, sender: oneshot::Sender<Answer>) -> Slip {
+        // The lock is held while the order is placed, so that the answer cannot come before the claim.
+        let mut requests = lock(&REQUESTS);
+        let slip = self.open("request", request);
+        requests.insert(slip.id, sender);
+        slip
+    }
+
+    fn open_stream(&self, request: Request, stream: OpenStream) -> Slip {
+        let mut streams = lock(&STREAMS);
+        let slip = self.open("open", request);
+        streams.insert(slip.id, stream);
+        slip
+    }
+}
+
+impl EventSource for Desk {
+    fn open(&self, request: Request) -> BoxFuture<'static, Result<Events, StreamError>> {
+        let desk = self.clone();
+        async move {
+            let (opened, is_open) = oneshot::channel();
+            let (data, received) = mpsc::unbounded_channel();
+            let slip = desk.open_stream(request, OpenStream { opened: Some(opened), data });
+            is_open.await.map_err(|_| StreamError::from(gone()))??;
+            let events = stream::unfold((received, slip), |(mut received, slip)| async move {
+                let event = received.recv().await?;
+                Some((event, (received, slip)))
+            });
+            Ok(events.boxed())
+        }
+        .boxed()
+    }
+}
+
+fn gone() -> TransportError {
+    TransportError {
+        kind: TransportErrorKind::Custom,
+        code: "ERR_EXPERIMENT_TRANSPORT",
+        message: "the transport gave no answer".to_owned(),
+    }
+}
+
+/// Answers a request: with a status and a body, or with an error.
+#[napi]
+pub fn settle_request(
+    id: u32,
+    status: Option<u32>,
+    body: Option<Uint8Array>,
+    retry_after_millis: Option<f64>,
+    error: Option<String>,
+    code: Option<String>,
+) {
+    let Some(sender) = lock(&REQUESTS).remove(&id) else { return };
+    let answer = match (status, error) {
+        (Some(status), None) => Ok((
+            u16::try_from(status).unwrap_or_default(),
+            retry_after_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok()),
+            body.map(|body| Bytes::from(body.to_vec())).unwrap_or_default(),
+        )),
+        (_, error) => Err(TransportError {
+            kind: TransportErrorKind::Custom,
+            code: known_code(code.as_deref()),
+            message: error.unwrap_or_default(),
+        }),
+    };
+    // A receiver that has gone does not want the answer.
+    let _ = sender.send(answer);
+}
+
+/// The stream's server has answered 200.
+#[napi]
+pub fn stream_opened(id: u32) {
+    let opened = lock(&STREAMS).get_mut(&id).and_then(|stream| stream.opened.take());
+    if let Some(opened) = opened {
+        let _ = opened.send(Ok(()));
+    }
+}
+
+/// The data of one event.
+#[napi]
+pub fn stream_data(id: u32, data: String) {
+    if let Some(stream) = lock(&STREAMS).get(&id) {
+        let _ = stream.data.send(Ok(data));
+    }
+}
+
+/// The stream could not be opened, or has ended.
+#[napi]
+pub fn stream_failed(id: u32, status: Option<u32>, message: String, code: Option<String>) {
+    let Some(stream) = lock(&STREAMS).remove(&id) else { return };
+    let error = StreamError {
+        status: status.and_then(|status| u16::try_from(status).ok()),
+        code: known_code(code.as_deref()),
+        message,
+    };
+    match stream.opened {
+        Some(opened) => drop(opened.send(Err(error))),
+        None => drop(stream.data.send(Err(error))),
+    }
+}
+
+/// Codes that Node's own network errors carry.
+const CODES: [&str; 16] = [
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ECONNABORTED",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ETIMEDOUT",
+    "EPIPE",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "EPROTO",
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    "CERT_HAS_EXPIRED",
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+    "ERR_INVALID_ARG_TYPE",
+];
+
+fn known_code(code: Option<&str>) -> &'static str {
+    CODES.into_iter().find(|known| Some(*known) == code).unwrap_or("ERR_EXPERIMENT_TRANSPORT")
+}

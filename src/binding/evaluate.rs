@@ -1,0 +1,327 @@
+//! The hot path: a plain native function per selection, one argument a slot, outcome codes out.
+//!
+//! In: `enriched` and the slot values as arguments. Out, in a `Uint32Array` that both sides share: a status,
+//! the number of the pattern of absent flags, then one outcome code a flag. Nothing is allocated once the
+//! buffers have grown to what the users' values need.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use napi::{Result, Status, sys};
+
+use super::text::push_string;
+use crate::evaluation::{self, CohortSource, Scratch, SlotBuffer, Slots};
+use crate::plan::Selection;
+use crate::snapshot::{Snapshot, World};
+
+/// Codes before the flags' own: a status and a pattern number.
+const HEADER: usize = 2;
+const DONE: u32 = 0;
+/// The snapshot has been replaced: the view must be renewed before this selection can answer.
+const STALE: u32 = 1;
+
+/// Patterns of absent flags that get a number; each costs the JavaScript side an object literal.
+const PATTERNS: usize = 16;
+const UNNUMBERED: u32 = u32::MAX;
+
+/// What the selections of one view share. Lives on the JavaScript thread.
+pub struct Pinned {
+    world: Arc<World>,
+    snapshot: RefCell<Arc<Snapshot>>,
+    epoch: Cell<u64>,
+    scratch: RefCell<Scratch>,
+}
+
+impl Pinned {
+    pub fn new(world: Arc<World>) -> Rc<Self> {
+        let snapshot = world.load();
+        Rc::new(Self {
+            world,
+            epoch: Cell::new(snapshot.epoch),
+            snapshot: RefCell::new(snapshot),
+            scratch: RefCell::new(Scratch::default()),
+        })
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// Takes the current snapshot if it has the same plan. `false`: a new view is needed.
+    pub fn renew(&self) -> bool {
+        let current = self.world.load();
+        if !Arc::ptr_eq(&current.plan, &self.snapshot.borrow().plan) {
+            return false;
+        }
+        self.epoch.set(current.epoch);
+        *self.snapshot.borrow_mut() = current;
+        true
+    }
+}
+
+/// A selection bound to its native function.
+struct Bound {
+    pinned: Rc<Pinned>,
+    selection: Selection,
+    /// Slot to argument; slots of other selections have none.
+    argument_of_slot: Vec<u32>,
+    arguments: RefCell<Vec<sys::napi_value>>,
+    codes: Codes,
+    patterns: RefCell<Patterns>,
+}
+
+/// The shared `Uint32Array`, kept alive by a reference of our own.
+pub struct Codes {
+    data: *mut u32,
+    length: usize,
+    reference: sys::napi_ref,
+}
+
+impl Codes {
+    /// # Safety
+    /// `env` must be live and `array` a handle of an open scope in it.
+    pub unsafe fn of(env: sys::napi_env, array: sys::napi_value) -> Result<Self> {
+        let mut kind = 0;
+        let mut length = 0;
+        let mut data: *mut c_void = ptr::null_mut();
+        // SAFETY: the caller vouches for `env` and `array`; the out pointers are ours.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                env,
+                array,
+                &mut kind,
+                &mut length,
+                &mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint32_array || data.is_null() {
+            return Err(napi::Error::new(Status::InvalidArg, "a Uint32Array was expected"));
+        }
+        let mut reference = ptr::null_mut();
+        // SAFETY: as above; one strong reference keeps the array and its buffer from being collected.
+        let status = unsafe { sys::napi_create_reference(env, array, 1, &mut reference) };
+        if status != sys::Status::napi_ok {
+            return Err(napi::Error::new(Status::from(status), "the codes could not be kept"));
+        }
+        Ok(Self { data: data.cast(), length, reference })
+    }
+}
+
+/// Makes the native function of a selection.
+///
+/// # Errors
+/// If the codes are too short for the selection, or Node-API fails.
+///
+/// # Safety
+/// `env` must be live and `array` a handle of an open scope in it.
+pub unsafe fn bind(
+    env: sys::napi_env,
+    pinned: Rc<Pinned>,
+    selection: Selection,
+    array: sys::napi_value,
+) -> Result<sys::napi_value> {
+    // SAFETY: the caller vouches for both.
+    let codes = unsafe { Codes::of(env, array)? };
+    if codes.length < selection.flags.len() + HEADER {
+        return Err(napi::Error::new(Status::InvalidArg, "the codes are too short"));
+    }
+    let slots = pinned.snapshot.borrow().plan.slots().len();
+    let mut argument_of_slot = vec![0; slots];
+    for (index, &slot) in selection.slots.iter().enumerate() {
+        // The first argument is `enriched`.
+        argument_of_slot[slot as usize] = index as u32 + 1;
+    }
+    let arguments = RefCell::new(vec![ptr::null_mut(); selection.slots.len() + 1]);
+    let bound = Box::into_raw(Box::new(Bound {
+        pinned,
+        selection,
+        argument_of_slot,
+        arguments,
+        codes,
+        patterns: RefCell::default(),
+    }));
+    let mut function = ptr::null_mut();
+    // SAFETY: `bound` lives until the finalizer below, which runs after the function is gone.
+    let status =
+        unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(call), bound.cast(), &mut function) };
+    if status == sys::Status::napi_ok {
+        // SAFETY: hands `bound` over to the finalizer.
+        let status = unsafe {
+            sys::napi_add_finalizer(
+                env,
+                function,
+                bound.cast(),
+                Some(finalize),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        if status == sys::Status::napi_ok {
+            return Ok(function);
+        }
+    }
+    Err(napi::Error::new(Status::GenericFailure, "the evaluation function could not be created"))
+}
+
+/// Frees a [`Bound`] once its function has been collected.
+unsafe extern "C" fn finalize(env: sys::napi_env, bound: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: `bound` came from `Box::into_raw` in `bind`, and a finalizer runs once.
+    let bound = unsafe { Box::from_raw(bound.cast::<Bound>()) };
+    // SAFETY: the reference was made in this environment and is deleted once.
+    unsafe { sys::napi_delete_reference(env, bound.codes.reference) };
+}
+
+/// What JavaScript calls. A panic becomes an exception.
+unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let mut data = ptr::null_mut();
+        let mut count = 0;
+        // SAFETY: `env` and `info` are those of this call; with no room for arguments only `data` is written.
+        unsafe { sys::napi_get_cb_info(env, info, &mut count, ptr::null_mut(), ptr::null_mut(), &mut data) };
+        // SAFETY: `data` is the `Bound` given to `napi_create_function`; it lives as long as the function,
+        // which is running.
+        let bound = unsafe { &*data.cast::<Bound>() };
+        bound.run(env, info);
+    }));
+    if outcome.is_err() {
+        // SAFETY: the strings are NUL-terminated and static.
+        unsafe {
+            sys::napi_throw_error(env, c"ERR_EXPERIMENT_PANIC".as_ptr(), c"the evaluation panicked".as_ptr())
+        };
+    }
+    ptr::null_mut()
+}
+
+impl Bound {
+    fn run(&self, env: sys::napi_env, info: sys::napi_callback_info) {
+        // SAFETY: `codes` is kept alive by its reference and is never detached: JavaScript code outside of
+        // this package does not get hold of it. No other reference to its memory exists during this call,
+        // in which no JavaScript runs.
+        let codes = unsafe { std::slice::from_raw_parts_mut(self.codes.data, self.codes.length) };
+        if self.pinned.epoch.get() != self.pinned.world.epoch() {
+            codes[0] = STALE;
+            return;
+        }
+        let mut arguments = self.arguments.borrow_mut();
+        let mut count = arguments.len();
+        // SAFETY: there is room for `count` values; Node-API fills what is not given with `undefined`.
+        unsafe {
+            sys::napi_get_cb_info(
+                env,
+                info,
+                &mut count,
+                arguments.as_mut_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        let mut enriched = false;
+        // SAFETY: the first argument is a handle of this call.
+        unsafe { sys::napi_get_value_bool(env, arguments[0], &mut enriched) };
+        let source = if enriched { CohortSource::Caller } else { CohortSource::Stored };
+        let snapshot = self.pinned.snapshot.borrow();
+        let (header, codes) = codes.split_at_mut(HEADER);
+        let codes = &mut codes[..self.selection.flags.len()];
+        let mut slots = Arguments { env, values: &arguments, of_slot: &self.argument_of_slot };
+        evaluation::evaluate(
+            &snapshot.plan,
+            &snapshot.cohorts,
+            &self.selection,
+            source,
+            &mut slots,
+            &mut self.pinned.scratch.borrow_mut(),
+            codes,
+        );
+        header[0] = DONE;
+        header[1] = self.patterns.borrow_mut().number(codes);
+    }
+}
+
+/// The arguments of a running call as the engine's slots.
+struct Arguments<'a> {
+    env: sys::napi_env,
+    values: &'a [sys::napi_value],
+    of_slot: &'a [u32],
+}
+
+impl Slots for Arguments<'_> {
+    fn read(&mut self, slot: u32, into: &mut SlotBuffer) {
+        let value = self.values[self.of_slot[slot as usize] as usize];
+        // SAFETY: `value` is a handle of the running call.
+        if unsafe { push_string(self.env, value, into.bytes()) } {
+            into.set_string();
+            return;
+        }
+        let mut kind = 0;
+        // SAFETY: as above.
+        unsafe { sys::napi_typeof(self.env, value, &mut kind) };
+        match kind {
+            sys::ValueType::napi_boolean => into.set_present(),
+            sys::ValueType::napi_object => self.read_array(value, into),
+            _ => {}
+        }
+    }
+}
+
+impl Arguments<'_> {
+    /// A list with its text form first, or the text of what is not a list: see `lib/evaluation/values.js`.
+    fn read_array(&self, array: sys::napi_value, into: &mut SlotBuffer) {
+        let mut length = 0;
+        // SAFETY: `array` is a handle of the running call.
+        unsafe { sys::napi_get_array_length(self.env, array, &mut length) };
+        for index in 1..length {
+            let is_string = self.push_element(array, index, into);
+            if is_string {
+                into.push_item();
+            } else if length == 2 {
+                if self.push_element(array, 0, into) {
+                    into.set_text();
+                } else {
+                    into.set_present();
+                }
+                return;
+            }
+        }
+        self.push_element(array, 0, into);
+        into.set_list();
+    }
+
+    fn push_element(&self, array: sys::napi_value, index: u32, into: &mut SlotBuffer) -> bool {
+        let mut element = ptr::null_mut();
+        // SAFETY: `array` is a handle of the running call; a handle from it lives as long.
+        unsafe {
+            sys::napi_get_element(self.env, array, index, &mut element) == sys::Status::napi_ok
+                && push_string(self.env, element, into.bytes())
+        }
+    }
+}
+
+/// The distinct sets of absent flags that a selection has answered with, numbered as they came.
+#[derive(Default)]
+struct Patterns {
+    seen: Vec<Box<[u64]>>,
+    scratch: Vec<u64>,
+}
+
+impl Patterns {
+    fn number(&mut self, codes: &[u32]) -> u32 {
+        self.scratch.clear();
+        self.scratch.extend(codes.chunks(64).map(|chunk| {
+            chunk.iter().enumerate().fold(0, |bits, (index, &code)| bits | (u64::from(code != 0) << index))
+        }));
+        if let Some(number) = self.seen.iter().position(|seen| **seen == *self.scratch) {
+            return number as u32;
+        }
+        if self.seen.len() == PATTERNS {
+            return UNNUMBERED;
+        }
+        self.seen.push(self.scratch.as_slice().into());
+        self.seen.len() as u32 - 1
+    }
+}

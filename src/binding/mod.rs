@@ -1,0 +1,21 @@
+//! The boundary to JavaScript: the only place that knows Node-API, and the only one with `unsafe`.
+//!
+//! Evaluation crosses by [`evaluate`], which is measured and has its own rules; everything else is ordinary
+//! napi-rs classes and functions. No decision is made here: arguments are read, the core is asked, answers are
+//! handed over.
+
+#![allow(unsafe_code)]
+// napi-derive registers nothing in test builds, so that all looks unused there.
+#![cfg_attr(test, allow(dead_code))]
+
+mod cohorts;
+mod cookie;
+mod custom;
+mod evaluate;
+mod flags;
+mod local;
+mod mailbox;
+mod remote;
+mod runtime;
+mod text;
+mod view;

@@ -1,0 +1,136 @@
+//! JavaScript strings to [`Text`] and back, lone surrogates intact.
+
+use std::ptr;
+
+use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
+use napi::{Result, Status, ValueType, sys};
+
+use crate::ecma::Text;
+use crate::ecma::text::push_utf16;
+
+/// A JavaScript string as an argument or a result of a native function.
+pub struct JsText(pub Text);
+
+impl TypeName for JsText {
+    fn type_name() -> &'static str {
+        "String"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::String
+    }
+}
+
+impl ValidateNapiValue for JsText {}
+
+impl FromNapiValue for JsText {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        let mut bytes = Vec::new();
+        // SAFETY: `env` and `value` are live: they are the arguments of a running native call.
+        if unsafe { push_string(env, value, &mut bytes) } {
+            Ok(Self(Text::from_wtf8(bytes)))
+        } else {
+            Err(napi::Error::new(Status::StringExpected, "a string was expected"))
+        }
+    }
+}
+
+impl ToNapiValue for JsText {
+    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
+        // SAFETY: `env` is live: it is the argument of a running native call.
+        unsafe { create_string(env, text.0.as_bytes()) }
+    }
+}
+
+/// Makes a JavaScript string of WTF-8 bytes.
+///
+/// # Safety
+/// `env` must be a live environment on its own thread, with an open handle scope.
+pub unsafe fn create_string(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    let status = match std::str::from_utf8(bytes) {
+        // SAFETY: the pointer and the length are those of `text`; the caller vouches for `env`.
+        Ok(text) => unsafe {
+            sys::napi_create_string_utf8(env, text.as_ptr().cast(), text.len() as isize, &mut value)
+        },
+        Err(_) => {
+            let units: Vec<u16> = crate::ecma::text::utf16_units(bytes).collect();
+            // SAFETY: the pointer and the length are those of `units`; the caller vouches for `env`.
+            unsafe { sys::napi_create_string_utf16(env, units.as_ptr(), units.len() as isize, &mut value) }
+        }
+    };
+    if status == sys::Status::napi_ok {
+        Ok(value)
+    } else {
+        Err(napi::Error::new(Status::from(status), "a string could not be created"))
+    }
+}
+
+/// The replacement character, which Node-API writes for a lone surrogate (and for itself).
+const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
+
+/// Appends a JavaScript string to WTF-8 bytes. `false`, with nothing appended, if the value is not a string.
+///
+/// # Safety
+/// `env` must be a live environment on its own thread and `value` a handle of an open scope in it.
+pub unsafe fn push_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
+    /// Node-API stops before a character that does not fit, and ends with a NUL.
+    const SLACK: usize = 4;
+    let start = bytes.len();
+    let mut room = 124;
+    loop {
+        bytes.reserve(room + SLACK);
+        let capacity = bytes.capacity() - start;
+        let mut written = 0;
+        // SAFETY: `capacity` bytes behind `start` are allocated; Node-API writes no more than that.
+        let status = unsafe {
+            let target = bytes.as_mut_ptr().add(start).cast();
+            sys::napi_get_value_string_utf8(env, value, target, capacity, &mut written)
+        };
+        if status != sys::Status::napi_ok {
+            return false;
+        }
+        if written + SLACK <= capacity {
+            // SAFETY: Node-API has just initialised `written` bytes behind `start`.
+            unsafe { bytes.set_len(start + written) };
+            break;
+        }
+        // It may have been cut: ask for the length and read again.
+        // SAFETY: with a null buffer Node-API writes the length only.
+        let status = unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut room) };
+        if status != sys::Status::napi_ok {
+            return false;
+        }
+        room += SLACK;
+    }
+    let text = &bytes[start..];
+    if !text.is_ascii() && memchr::memmem::find(text, REPLACEMENT).is_some() {
+        bytes.truncate(start);
+        // SAFETY: as for this function.
+        return unsafe { push_utf16_string(env, value, bytes) };
+    }
+    true
+}
+
+/// As [`push_string`], by way of UTF-16: exact for lone surrogates too.
+///
+/// # Safety
+/// As [`push_string`].
+unsafe fn push_utf16_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
+    let mut length = 0;
+    // SAFETY: with a null buffer Node-API writes the length only.
+    if unsafe { sys::napi_get_value_string_utf16(env, value, ptr::null_mut(), 0, &mut length) }
+        != sys::Status::napi_ok
+    {
+        return false;
+    }
+    let mut units = vec![0u16; length + 1];
+    // SAFETY: `units` has room for the string and its terminator.
+    if unsafe { sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr(), units.len(), &mut length) }
+        != sys::Status::napi_ok
+    {
+        return false;
+    }
+    push_utf16(&units[..length], bytes);
+    true
+}

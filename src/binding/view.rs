@@ -1,0 +1,138 @@
+//! One plan as JavaScript sees it: selections with their slots and native functions, and the outcomes' JSON.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{JsValue, Object, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use super::evaluate::{Pinned, bind};
+use super::text::JsText;
+use crate::ecma::Text;
+use crate::plan::Slot;
+use crate::snapshot::World;
+
+/// A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current.
+#[napi]
+pub struct View {
+    pinned: Rc<Pinned>,
+}
+
+/// What JavaScript has to read for a slot.
+#[napi(object, object_from_js = false)]
+pub struct SlotDescription {
+    /// The selector below `context`.
+    #[napi(ts_type = "string[]")]
+    pub path: Option<Vec<JsText>>,
+    /// Conditions look at it: the array view counts.
+    pub matched: Option<bool>,
+    /// A bucket looks at it: the text form counts.
+    pub text: Option<bool>,
+    /// It is who the user (or the group of the type in `group`) is.
+    pub identity: Option<bool>,
+    #[napi(ts_type = "string")]
+    pub group: Option<JsText>,
+}
+
+impl View {
+    pub(super) fn new(world: Arc<World>) -> Self {
+        Self { pinned: Pinned::new(world) }
+    }
+}
+
+#[napi]
+impl View {
+    /// How many outcome codes the largest selection writes.
+    #[napi(getter)]
+    pub fn capacity(&self) -> u32 {
+        self.pinned.snapshot().plan.select(None).flags.len() as u32
+    }
+
+    /// Whether some selector sees cohort ids as a part of something larger: users must then be enriched first.
+    #[napi(getter)]
+    pub fn wide(&self) -> bool {
+        self.pinned.snapshot().plan.select(None).reads_enriched_user
+    }
+
+    /// Takes new cohorts in. `false` if the flags are others: a new view is needed.
+    #[napi]
+    pub fn renew(&self) -> bool {
+        self.pinned.renew()
+    }
+
+    /// A sentence for every flag some of whose cohorts are not there.
+    #[napi]
+    pub fn unavailable(&self) -> Vec<String> {
+        let snapshot = self.pinned.snapshot();
+        let missing = |&&id: &&u32| snapshot.cohorts[id as usize].is_none();
+        let flags = snapshot.plan.flags().iter().filter(|flag| flag.cohorts.iter().any(|id| missing(&id)));
+        flags
+            .map(|flag| {
+                let ids: Vec<_> = flag.cohorts.iter().filter(missing).collect();
+                let ids: Vec<_> =
+                    ids.iter().map(|&&id| snapshot.plan.cohort_ids()[id as usize].to_string()).collect();
+                format!(
+                    "[Experiment] Flag {} has cohort ids {} unavailable, evaluation may be incorrect",
+                    flag.map_key,
+                    ids.join(",")
+                )
+            })
+            .collect()
+    }
+
+    /// Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`.
+    #[napi(
+        ts_return_type = "{ flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }"
+    )]
+    pub fn select<'env>(
+        &self,
+        env: &'env Env,
+        #[napi(ts_arg_type = "string[] | null | undefined")] keys: Option<Vec<JsText>>,
+        #[napi(ts_arg_type = "Uint32Array")] codes: Unknown<'env>,
+    ) -> Result<Object<'env>> {
+        let snapshot = self.pinned.snapshot();
+        let plan = &snapshot.plan;
+        let keys: Option<Vec<Text>> = keys.map(|keys| keys.into_iter().map(|key| key.0).collect());
+        let selection = plan.select(keys.as_deref());
+        let flags: Vec<JsText> =
+            selection.flags.iter().map(|&flag| JsText(plan.flags()[flag as usize].key.clone())).collect();
+        let slots: Vec<SlotDescription> =
+            selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
+        // SAFETY: the environment and the array are those of this call.
+        let function = unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, codes.raw())? };
+        let mut result = Object::new(env)?;
+        result.set("flags", flags)?;
+        result.set("slots", slots)?;
+        // SAFETY: `bind` has just created the function in this environment.
+        result.set("evaluate", unsafe { Unknown::from_raw_unchecked(env.raw(), function) })?;
+        Ok(result)
+    }
+
+    /// The variant of an outcome code as JSON, as the server worded it, with its merged metadata.
+    #[napi(ts_return_type = "string")]
+    pub fn outcome(&self, code: u32) -> Option<JsText> {
+        let snapshot = self.pinned.snapshot();
+        let outcome = snapshot.plan.outcomes().get(code as usize)?;
+        Some(JsText(Text::from_wtf8(outcome.json.clone())))
+    }
+}
+
+fn describe(slot: &Slot) -> SlotDescription {
+    match slot {
+        Slot::Value { path, matched, text } => SlotDescription {
+            path: Some(path.iter().cloned().map(JsText).collect()),
+            matched: Some(*matched),
+            text: Some(*text),
+            identity: None,
+            group: None,
+        },
+        Slot::Identity(group) => SlotDescription {
+            path: None,
+            matched: None,
+            text: None,
+            identity: Some(true),
+            group: group.clone().map(JsText),
+        },
+    }
+}

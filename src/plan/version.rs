@@ -1,0 +1,119 @@
+//! Version numbers as targeting compares them, in linear time. (Contract: evaluation 6, "Version".)
+
+use std::cmp::Ordering;
+
+/// `major.minor[.patch[-pre]]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Version<'a> {
+    /// As doubles: numbers above 2^53 collapse as they do in JavaScript.
+    numbers: [f64; 3],
+    /// With its leading hyphen.
+    pre: Option<&'a [u8]>,
+}
+
+impl<'a> Version<'a> {
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let (core, pre) = match text.iter().position(|&byte| byte == b'-') {
+            Some(at) => (&text[..at], Some(&text[at..])),
+            None => (text, None),
+        };
+        let mut numbers = [0.0; 3];
+        let mut count = 0;
+        for part in core.split(|&byte| byte == b'.') {
+            *numbers.get_mut(count)? = number(part)?;
+            count += 1;
+        }
+        let is_complete = if pre.is_some() { count == 3 } else { count >= 2 };
+        (is_complete && pre.is_none_or(is_pre_release)).then_some(Self { numbers, pre })
+    }
+
+    pub fn compare(&self, other: &Version<'_>) -> Ordering {
+        self.numbers.partial_cmp(&other.numbers).unwrap_or(Ordering::Equal).then_with(|| {
+            match (self.pre, other.pre) {
+                (None, None) => Ordering::Equal,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                // ASCII: the order of the bytes is that of the code units.
+                (Some(a), Some(b)) => a.cmp(b),
+            }
+        })
+    }
+}
+
+/// Digits as a double.
+fn number(digits: &[u8]) -> Option<f64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    if digits.len() <= 15 {
+        let exact = digits.iter().fold(0u64, |number, &digit| number * 10 + u64::from(digit - b'0'));
+        return Some(exact as f64);
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// `-`, then nothing or runs of `[-A-Za-z0-9_]` between dots, of which the last may be followed by one more.
+fn is_pre_release(pre: &[u8]) -> bool {
+    let text = &pre[1..];
+    let runs = text.strip_suffix(b".").unwrap_or(text);
+    text.is_empty()
+        || runs.split(|&byte| byte == b'.').all(|run| {
+            !run.is_empty()
+                && run.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_kept_to() {
+        for text in [
+            "1.2",
+            "1.2.3",
+            "1.2.3-",
+            "1.2.3-rc.1",
+            "1.2.3-rc.1.",
+            "1.2.3--_",
+            "01.2",
+            "99999999999999999999.0",
+        ] {
+            assert!(Version::parse(text.as_bytes()).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "1",
+            "1.",
+            ".1",
+            "1.2.",
+            "1.2.3.4",
+            "v1.2",
+            "1.2-rc",
+            "1.2.3-a..b",
+            "1.2.3-.",
+            "1.2.3+b",
+            "1.2.3-é",
+            "1.٢",
+            " 1.2",
+        ] {
+            assert!(Version::parse(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_text_is_read_in_linear_time() {
+        let text = format!("1.2.3-{}!", "a".repeat(1_000_000));
+        assert!(Version::parse(text.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn versions_are_ordered() {
+        let ordered =
+            ["1.2.3-", "1.2.3-alpha", "1.2.3-rc.10", "1.2.3-rc.2", "1.2.3", "1.10", "1.10.1", "2.0"];
+        for pair in ordered.windows(2) {
+            let [a, b] = [0, 1].map(|i| Version::parse(pair[i].as_bytes()).unwrap());
+            assert_eq!(a.compare(&b), Ordering::Less, "{pair:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The world that evaluations see: plan and cohorts, swapped as one.
+//!
+//! In: [`Update`]s, parsed and compiled off the event loop, and cohorts. Out: an immutable [`Snapshot`].
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use crate::cohort::Cohort;
+use crate::ecma::Text;
+use crate::flag::{FlagSet, FlagsError, Problem};
+use crate::plan::Plan;
+
+/// The flags JSON as it was received.
+#[derive(Clone, Debug)]
+pub enum RawFlags {
+    /// As the server sends them.
+    Array(Bytes),
+    /// Map key to flag.
+    Map(Bytes),
+}
+
+/// Flags and cohorts at one moment.
+pub struct Snapshot {
+    /// Grows by one with each change.
+    pub epoch: u64,
+    /// The epoch in which the flags came.
+    pub flags_epoch: u64,
+    pub plan: Arc<Plan>,
+    pub raw: RawFlags,
+    /// By index into [`Plan::cohort_ids`].
+    pub cohorts: Vec<Option<Arc<Cohort>>>,
+    /// All stored cohorts, those that no flag names included.
+    pub store: BTreeMap<Box<[u8]>, Arc<Cohort>>,
+}
+
+/// Flags ready to be installed.
+pub struct Update {
+    pub plan: Arc<Plan>,
+    pub raw: RawFlags,
+    /// One for each flag that is left out or in part broken.
+    pub problems: Vec<Problem>,
+}
+
+impl Update {
+    /// Parses and compiles the server's array of flags.
+    ///
+    /// # Errors
+    /// Where the whole is not a JSON array.
+    pub fn from_array(raw: Bytes) -> Result<Self, FlagsError> {
+        let parsed = FlagSet::from_array(&raw)?;
+        Ok(Self::compile(parsed, RawFlags::Array(raw)))
+    }
+
+    /// Parses and compiles a map of flags.
+    ///
+    /// # Errors
+    /// Where the whole is not a JSON object.
+    pub fn from_map(raw: Bytes) -> Result<Self, FlagsError> {
+        let parsed = FlagSet::from_map(&raw)?;
+        Ok(Self::compile(parsed, RawFlags::Map(raw)))
+    }
+
+    fn compile((flags, mut problems): (FlagSet, Vec<Problem>), raw: RawFlags) -> Self {
+        let (plan, more) = Plan::compile(&flags);
+        problems.extend(more);
+        Self { plan: Arc::new(plan), raw, problems }
+    }
+
+    /// All cohorts that the flags name.
+    pub fn cohort_ids(&self) -> &[Text] {
+        self.plan.cohort_ids()
+    }
+}
+
+/// The one place that holds the current snapshot. Readers never wait.
+pub struct World {
+    current: ArcSwap<Snapshot>,
+    epoch: AtomicU64,
+    writer: Mutex<()>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// A world without flags and cohorts, at epoch 0.
+    pub fn new() -> Self {
+        let empty = Snapshot {
+            epoch: 0,
+            flags_epoch: 0,
+            plan: Arc::default(),
+            raw: RawFlags::Map(Bytes::from_static(b"{}")),
+            cohorts: Vec::new(),
+            store: BTreeMap::new(),
+        };
+        Self { current: ArcSwap::from_pointee(empty), epoch: AtomicU64::new(0), writer: Mutex::new(()) }
+    }
+
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The epoch of the current snapshot: cheap, to see whether what was derived from one is still good.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Flags and downloaded cohorts in one step. Cohorts that the new flags do not name are dropped.
+    pub fn install(&self, update: Update, downloaded: Vec<Arc<Cohort>>) -> Arc<Snapshot> {
+        self.change(|old| {
+            let mut store = old.store.clone();
+            store.extend(downloaded.into_iter().map(|cohort| (cohort.id.as_bytes().into(), cohort)));
+            let named: std::collections::BTreeSet<&[u8]> =
+                update.plan.cohort_ids().iter().map(Text::as_bytes).collect();
+            store.retain(|id, _| named.contains(&**id));
+            (update.plan, update.raw, store)
+        })
+    }
+
+    /// New flags with the cohorts as they are: for bootstrap and writes to the cache.
+    pub fn replace_flags(&self, update: Update) -> Arc<Snapshot> {
+        self.change(|old| (update.plan, update.raw, old.store.clone()))
+    }
+
+    /// Stores a cohort under its id.
+    pub fn put_cohort(&self, cohort: Arc<Cohort>) -> Arc<Snapshot> {
+        self.change(|old| {
+            let mut store = old.store.clone();
+            store.insert(cohort.id.as_bytes().into(), cohort);
+            (old.plan.clone(), old.raw.clone(), store)
+        })
+    }
+
+    pub fn remove_cohort(&self, id: &[u8]) -> Arc<Snapshot> {
+        self.change(|old| {
+            let mut store = old.store.clone();
+            store.remove(id);
+            (old.plan.clone(), old.raw.clone(), store)
+        })
+    }
+
+    pub fn cohort(&self, id: &[u8]) -> Option<Arc<Cohort>> {
+        self.current.load().store.get(id).cloned()
+    }
+
+    /// Of all stored cohorts.
+    pub fn cohort_ids(&self) -> Vec<Text> {
+        self.current.load().store.values().map(|cohort| cohort.id.clone()).collect()
+    }
+
+    fn change(
+        &self,
+        next: impl FnOnce(&Snapshot) -> (Arc<Plan>, RawFlags, BTreeMap<Box<[u8]>, Arc<Cohort>>),
+    ) -> Arc<Snapshot> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.current.load();
+        let (plan, raw, store) = next(&old);
+        let cohorts = plan.cohort_ids().iter().map(|id| store.get(id.as_bytes()).cloned()).collect();
+        let epoch = old.epoch + 1;
+        let flags_epoch = if Arc::ptr_eq(&plan, &old.plan) { old.flags_epoch } else { epoch };
+        let snapshot = Arc::new(Snapshot { epoch, flags_epoch, plan, raw, cohorts, store });
+        self.current.store(snapshot.clone());
+        self.epoch.store(snapshot.epoch, Ordering::Release);
+        snapshot
+    }
+}

@@ -1,0 +1,542 @@
+//! Takes events from the queue to the endpoint, until the pipeline is closed.
+//!
+//! One request is under way at a time, several once there is a hurry. What a batch comes to is decided by
+//! [`Verdict`]: delivered, dropped, or put back for another attempt. While the endpoint cannot be reached, or says
+//! that it has had too much, one batch at a time is tried, later and later. (Contract: analytics 5.3 and 7.)
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::Kind;
+use super::answer::{Limited, Verdict};
+use super::batch;
+use super::config::Config;
+use super::endpoint::{Answer, EventTransport, Upload};
+use super::log::{EventLog, Level};
+use super::queue::Slot;
+use super::shared::{Mode, Shared};
+use super::spool::keeper::Keeper;
+use super::store::{EventStore, Saver, StoreCall, Stored};
+use crate::transport::TransportError;
+use crate::transport::backoff::Backoff;
+
+/// Requests at a time when there is a hurry.
+const URGENT_REQUESTS: usize = 8;
+/// How long the server has throttled events wait, unless it says for how long.
+const THROTTLE: Duration = Duration::from_secs(30);
+/// Bounds of the first delay after a failure, which is else the flush interval.
+const FIRST_DELAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+const MAX_DELAY: Duration = Duration::from_secs(30);
+/// There is no time for longer delays in a hurry.
+const MAX_URGENT_DELAY: Duration = Duration::from_millis(250);
+/// How long records for the spool are collected.
+const SPOOL_LINGER: Duration = Duration::from_millis(20);
+/// How often processes are looked for that have left events behind.
+const INHERIT_EVERY: Duration = Duration::from_secs(30);
+/// For the last words to store and spool, once delivery has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+const TOO_MANY_RETRIES: &str = "Event rejected due to exceeded retry count";
+const MISSING_API_KEY: &str = "Event rejected due to missing API key";
+
+type Outcome = (u64, Result<Answer, TransportError>);
+
+pub(super) struct Delivery {
+    pub config: Config,
+    pub shared: Arc<Shared>,
+    pub transport: Arc<dyn EventTransport>,
+    pub log: Arc<dyn EventLog>,
+    pub keeper: Option<Keeper>,
+    pub closed: watch::Sender<bool>,
+    saver: Option<Saver>,
+    store_call: Option<StoreCall>,
+    requests: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    /// The events of requests under way, by number.
+    sent: HashMap<u64, Vec<Slot>>,
+    next_request: u64,
+    hold: Option<Hold>,
+    /// Requests that have failed since the last one that did not.
+    failures: u32,
+    in_a_hurry: bool,
+    spool_due: Option<Instant>,
+    inherit_due: Instant,
+    /// The log has been told that the spool cannot keep up.
+    told_of_backlog: bool,
+}
+
+/// Nothing is sent for a while.
+#[derive(Clone, Copy)]
+struct Hold {
+    until: Instant,
+    /// The server wants it so.
+    is_ordered: bool,
+}
+
+impl Delivery {
+    #[expect(clippy::too_many_arguments, reason = "the parts of one pipeline, named at the only call")]
+    pub fn new(
+        kind: Kind,
+        config: Config,
+        shared: Arc<Shared>,
+        transport: Arc<dyn EventTransport>,
+        log: Arc<dyn EventLog>,
+        store: Option<Arc<dyn EventStore>>,
+        keeper: Option<Keeper>,
+        closed: watch::Sender<bool>,
+    ) -> Self {
+        let now = Instant::now();
+        let (saver, store_call) = store.map(|store| Saver::new(store, kind, &config, now)).unzip();
+        Self {
+            config,
+            shared,
+            transport,
+            log,
+            keeper,
+            closed,
+            saver,
+            store_call,
+            requests: FuturesUnordered::new(),
+            sent: HashMap::new(),
+            next_request: 0,
+            hold: None,
+            failures: 0,
+            in_a_hurry: false,
+            spool_due: None,
+            inherit_due: now,
+            told_of_backlog: false,
+        }
+    }
+
+    pub async fn run(mut self) {
+        loop {
+            let now = Instant::now();
+            let mode = self.look_around(now);
+            self.start_requests(now);
+            self.start_store_call(now);
+            if self.is_over(mode, now) {
+                break;
+            }
+            let wake = self.next_wake(mode, now);
+            let shared = Arc::clone(&self.shared);
+            tokio::select! {
+                () = shared.changed.notified() => {}
+                () = until(wake) => {}
+                Some((number, answer)) = self.requests.next(), if !self.requests.is_empty() => {
+                    self.settle(number, &answer, Instant::now());
+                }
+                stored = call(&mut self.store_call) => self.settle_store(stored, Instant::now()),
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Everything but requests that is due.
+    fn look_around(&mut self, now: Instant) -> Mode {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        if state.mode == Mode::Urgent && !state.hurry && state.queue.len() == 0 {
+            state.mode = Mode::Open;
+        }
+        let mode = state.mode;
+        self.in_a_hurry = mode != Mode::Open;
+        if std::mem::take(&mut state.hurry) {
+            self.hold = self.hold.filter(|hold| hold.is_ordered);
+            state.queue.hurry(now);
+        }
+        let overboard = state.queue.take_overboard();
+        state.losses.add(0, "the queue was full", overboard.events, now);
+        let line = state.losses.line(now);
+        let has_unspooled = state.unspooled.as_ref().is_some_and(|records| !records.is_empty());
+        let may_inherit = mode == Mode::Open && state.queue.has_much_room();
+        drop(state);
+        if let Some(line) = line {
+            self.say(Level::Error, &line);
+        }
+        if has_unspooled && (self.in_a_hurry || *self.spool_due.get_or_insert(now + SPOOL_LINGER) <= now) {
+            self.spool();
+        }
+        self.forget(overboard.ids);
+        if self.inherit_due <= now {
+            self.inherit_due = now + INHERIT_EVERY;
+            let budget = self.config.max_queued_bytes as u64 / 4;
+            if may_inherit {
+                self.order(|keeper| keeper.inherit(budget));
+            }
+        }
+        mode
+    }
+
+    fn start_requests(&mut self, now: Instant) {
+        let allowed = if self.in_a_hurry { URGENT_REQUESTS } else { 1 };
+        if self.config.offline || self.hold.is_some_and(|hold| hold.until > now) {
+            return;
+        }
+        while self.requests.len() < allowed {
+            let Some(slots) = self.shared.lock().queue.take(now) else { return };
+            self.send(slots, now);
+        }
+    }
+
+    fn send(&mut self, mut slots: Vec<Slot>, now: Instant) {
+        let Some(api_key) = self.config.api_key.clone() else {
+            return self.drop_events(&slots, 400, MISSING_API_KEY, now);
+        };
+        let Some(endpoint) = self.config.endpoint.clone() else {
+            return self.drop_events(&slots, 0, "Invalid server url", now);
+        };
+        let number = self.next_request;
+        self.next_request += 1;
+        let (payload, rest) = batch::body(&self.config, &api_key, &mut slots, number == 0, SystemTime::now());
+        self.shared.lock().queue.put_back(rest, now, false);
+        self.sent.insert(number, slots);
+        let deadline = self.config.request_timeout;
+        let answer = self.transport.send(Upload { endpoint, payload: payload.into(), deadline });
+        // The transport has a deadline of its own; one that forgets it must not stop delivery.
+        let limited = tokio::time::timeout(deadline, answer);
+        self.requests.push(
+            limited
+                .map(move |answer| {
+                    (number, answer.unwrap_or_else(|_| Err(crate::transport::deadline::timed_out())))
+                })
+                .boxed(),
+        );
+    }
+
+    fn settle(&mut self, number: u64, answer: &Result<Answer, TransportError>, now: Instant) {
+        let Some(slots) = self.sent.remove(&number) else { return };
+        match Verdict::of(answer) {
+            Verdict::Taken => {
+                self.say(Level::Verbose, &format!("Event tracked successfully: {} events", slots.len()));
+                self.recover();
+                self.release(&slots);
+            }
+            Verdict::Refused { code, error } => {
+                self.recover();
+                self.drop_events(&slots, code, &error, now);
+            }
+            Verdict::Invalid { code, error, events } => {
+                let (dropped, rest) = split(slots, |at, _| events.contains(&at));
+                if dropped.is_empty() {
+                    return self.retry_later(rest, "invalid", code, &error, None, now);
+                }
+                self.recover();
+                self.drop_events(&dropped, code, &error, now);
+                self.try_again(rest, now, false, now);
+            }
+            Verdict::TooLarge { code, error } => {
+                self.recover();
+                if slots.len() == 1 {
+                    return self.drop_events(&slots, code, &error, now);
+                }
+                self.say(Level::Warn, &format!("{} events are too large for one request", slots.len()));
+                let mut first = slots;
+                let second = first.split_off(first.len() / 2);
+                let mut state = self.shared.lock();
+                state.queue.put_back(first, now, false);
+                state.queue.put_back(second, now, false);
+            }
+            Verdict::Limited(limited) => self.settle_limited(slots, limited, now),
+            Verdict::Failed { status, code, error, retry_after } => {
+                self.retry_later(slots, status, code, &error, retry_after, now);
+            }
+        }
+    }
+
+    fn settle_limited(&mut self, slots: Vec<Slot>, limited: Limited, now: Instant) {
+        let Limited { error, users, devices, throttled, retry_after } = limited;
+        let count = slots.len();
+        // By place in the batch, before anything is taken out of it.
+        let mut throttled_slots = Vec::new();
+        let mut over_quota = Vec::new();
+        let mut rest = Vec::new();
+        for (at, slot) in slots.into_iter().enumerate() {
+            let [user, device] =
+                if users.is_empty() && devices.is_empty() { [None, None] } else { slot.ids() };
+            if user.is_some_and(|user| users.contains(&user))
+                || device.is_some_and(|device| devices.contains(&device))
+            {
+                over_quota.push(slot);
+            } else if throttled.contains(&at) {
+                throttled_slots.push(slot);
+            } else {
+                rest.push(slot);
+            }
+        }
+        if rest.len() == count {
+            return self.retry_later(rest, "rate_limit", 429, &error, retry_after, now);
+        }
+        self.say(
+            Level::Warn,
+            &format!("{} of {count} events are throttled by the server", throttled_slots.len()),
+        );
+        self.drop_events(&over_quota, 429, &error, now);
+        self.try_again(throttled_slots, now + retry_after.unwrap_or(THROTTLE), true, now);
+        let pause = retry_after.unwrap_or_else(|| self.delay(1));
+        self.try_again(rest, now + pause, false, now);
+    }
+
+    /// These failed through no fault of theirs: everything waits a while.
+    fn retry_later(
+        &mut self,
+        slots: Vec<Slot>,
+        status: &str,
+        code: u16,
+        error: &str,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) {
+        self.failures = self.failures.saturating_add(1);
+        let attempts = slots.iter().map(|slot| slot.attempts).max().unwrap_or_default();
+        let hold = retry_after.unwrap_or_else(|| self.delay(self.failures));
+        self.hold = Some(Hold { until: now + hold, is_ordered: retry_after.is_some() });
+        let due = now + self.delay(attempts + 1).max(retry_after.unwrap_or_default());
+        self.say(
+            Level::Warn,
+            &format!(
+                "{{code: {code}, error: \"Status '{status}' provided for {} events\"}} {error}",
+                slots.len()
+            ),
+        );
+        self.try_again(slots, due, false, now);
+    }
+
+    /// Puts back what has not been sent too often.
+    fn try_again(&mut self, mut slots: Vec<Slot>, due: Instant, is_throttled: bool, now: Instant) {
+        let limit = self.config.flush_max_retries;
+        slots.iter_mut().for_each(|slot| slot.attempts += 1);
+        let (given_up, kept) = split(slots, |_, slot| slot.attempts >= limit);
+        self.drop_events(&given_up, 500, TOO_MANY_RETRIES, now);
+        self.shared.lock().queue.put_back(kept, due, is_throttled);
+    }
+
+    /// Before the `attempt`-th next attempt, from 1.
+    fn delay(&self, attempt: u32) -> Duration {
+        let first = self.config.flush_interval.clamp(FIRST_DELAY.0, FIRST_DELAY.1);
+        let policy = Backoff { min: first, max: MAX_DELAY, scalar: 2.0 };
+        let longest = if self.in_a_hurry { MAX_URGENT_DELAY } else { MAX_DELAY };
+        let delay = policy.jittered(fastrand::Rng::new()).nth(attempt.saturating_sub(1) as usize);
+        delay.unwrap_or(MAX_DELAY).min(longest)
+    }
+
+    fn recover(&mut self) {
+        self.failures = 0;
+        self.hold = self.hold.filter(|hold| hold.is_ordered);
+    }
+
+    fn drop_events(&mut self, slots: &[Slot], code: u16, reason: &str, now: Instant) {
+        let reason = self.without_key(reason);
+        self.shared.lock().losses.add(code, &reason, slots.len(), now);
+        self.release(slots);
+    }
+
+    fn release(&mut self, slots: &[Slot]) {
+        if slots.is_empty() {
+            return;
+        }
+        self.shared.lock().queue.release(slots);
+        self.shared.settled.notify_all();
+        if self.keeper.is_some() {
+            self.forget(ranges(slots));
+        }
+    }
+
+    fn forget(&mut self, ids: Vec<std::ops::Range<u64>>) {
+        if !ids.is_empty() && self.keeper.is_some() {
+            // What is not on disk yet would be put there for ever.
+            self.spool();
+            self.order(|keeper| keeper.forget(ids));
+        }
+    }
+
+    fn spool(&mut self) {
+        self.spool_due = None;
+        let records = self.shared.lock().unspooled.as_mut().map(std::mem::take).unwrap_or_default();
+        if records.is_empty() {
+            return;
+        }
+        let is_accepted = self.order(|keeper| keeper.save(records));
+        if !is_accepted && !std::mem::replace(&mut self.told_of_backlog, true) {
+            self.say(Level::Error, "The spool's disk does not keep up: events are kept in memory only");
+        }
+    }
+
+    /// Gives the spool an order that a blocking drain waits for.
+    fn order(&self, give: impl FnOnce(&Keeper) -> bool) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
+        self.shared.lock().spool_orders += 1;
+        let is_accepted = give(keeper);
+        if !is_accepted {
+            self.shared.lock().spool_orders -= 1;
+        }
+        is_accepted
+    }
+
+    fn start_store_call(&mut self, now: Instant) {
+        let Some(saver) = &mut self.saver else { return };
+        let changes = self.shared.lock().queue.changes();
+        if saver.next_due(changes).is_some_and(|due| due <= now || self.in_a_hurry) {
+            let events = undelivered(&self.shared, &self.sent, &self.config.event_constant);
+            self.store_call = Some(saver.save(events, changes));
+        }
+    }
+
+    fn settle_store(&mut self, stored: Stored, now: Instant) {
+        self.store_call = None;
+        let Some(saver) = &mut self.saver else { return };
+        let (events, line) = saver.settle(stored, now);
+        if !events.is_empty() {
+            self.shared.lock().queue.push_stored(events, now);
+        }
+        if let Some(line) = line {
+            self.say(Level::Error, &line);
+        }
+    }
+
+    /// Whether there is nothing left to wait for.
+    fn is_over(&self, mode: Mode, now: Instant) -> bool {
+        let Mode::Closing { until } = mode else { return mode == Mode::Closed };
+        if now >= until {
+            return true;
+        }
+        if !self.requests.is_empty() {
+            return false;
+        }
+        // Stored events may still come.
+        let reads_store = self.store_call.is_some();
+        match self.next_request_due(now) {
+            None => !reads_store,
+            Some(due) => due > until,
+        }
+    }
+
+    /// When a request can start, if there is anything to send.
+    fn next_request_due(&self, now: Instant) -> Option<Instant> {
+        if self.config.offline {
+            return None;
+        }
+        let due = self.shared.lock().queue.next_due()?;
+        Some(due.max(self.hold.map_or(now, |hold| hold.until)))
+    }
+
+    fn next_wake(&self, mode: Mode, now: Instant) -> Option<Instant> {
+        let allowed = if self.in_a_hurry { URGENT_REQUESTS } else { 1 };
+        let request = if self.requests.len() < allowed { self.next_request_due(now) } else { None };
+        let state = self.shared.lock();
+        let losses = state.losses.next_due();
+        let store = self.saver.as_ref().and_then(|saver| saver.next_due(state.queue.changes()));
+        let inherits = self.keeper.is_some() && mode == Mode::Open;
+        drop(state);
+        let until = match mode {
+            Mode::Closing { until } => Some(until),
+            Mode::Open | Mode::Urgent | Mode::Closed => None,
+        };
+        let inherit = inherits.then_some(self.inherit_due);
+        [request, losses, store, until, inherit, self.spool_due].into_iter().flatten().min()
+    }
+
+    /// Says what was lost, and leaves store and spool as they are to be found.
+    async fn finish(mut self) {
+        self.requests.clear();
+        self.spool();
+        let now = Instant::now();
+        let is_stored = self.saver.is_some();
+        if let Some(mut saver) = self.saver.take() {
+            let changes = self.shared.lock().queue.changes();
+            if saver.next_due(changes).is_some() {
+                let events = undelivered(&self.shared, &self.sent, &self.config.event_constant);
+                // It has failed before, or it is too slow: nobody is left to be told.
+                let _ = tokio::time::timeout(LAST_WORDS, saver.save(events, changes)).await;
+            }
+        }
+        let line = {
+            let mut state = self.shared.lock();
+            state.mode = Mode::Closed;
+            let left = state.queue.len();
+            if self.keeper.is_none() && !is_stored {
+                state.losses.add(0, "the client was closed", left, now);
+            }
+            state.queue.clear();
+            state.losses.rest()
+        };
+        if let Some(line) = line {
+            self.say(Level::Error, &line);
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.finish(LAST_WORDS).await;
+        }
+        self.shared.settled.notify_all();
+        // Whoever waits may have gone.
+        let _ = self.closed.send(true);
+    }
+
+    fn say(&self, level: Level, message: &str) {
+        self.log.log(level, &self.without_key(message));
+    }
+
+    /// Servers quote keys in their messages.
+    fn without_key(&self, message: &str) -> String {
+        let message: String = message.chars().take(1000).collect();
+        match &self.config.api_key {
+            Some(key) => message.replace(key.expose(), "***"),
+            None => message,
+        }
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn call(store_call: &mut Option<StoreCall>) -> Stored {
+    match store_call {
+        Some(call) => call.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// All events that wait or are under way, as a JSON array.
+fn undelivered(shared: &Shared, sent: &HashMap<u64, Vec<Slot>>, constant: &str) -> Bytes {
+    let waiting = shared.lock().queue.waiting();
+    let mut all: Vec<&Slot> = sent.values().flatten().chain(&waiting).collect();
+    all.sort_unstable_by_key(|slot| slot.id);
+    let mut json = vec![b'['];
+    for (at, slot) in all.into_iter().enumerate() {
+        if at > 0 {
+            json.push(b',');
+        }
+        slot.push_json(constant, &mut json);
+    }
+    json.push(b']');
+    json.into()
+}
+
+fn split(slots: Vec<Slot>, first: impl Fn(usize, &Slot) -> bool) -> (Vec<Slot>, Vec<Slot>) {
+    let (mut firsts, mut others) = (Vec::new(), Vec::new());
+    for (at, slot) in slots.into_iter().enumerate() {
+        if first(at, &slot) { firsts.push(slot) } else { others.push(slot) }
+    }
+    (firsts, others)
+}
+
+/// Ids as few ranges.
+fn ranges(slots: &[Slot]) -> Vec<std::ops::Range<u64>> {
+    let mut ranges: Vec<std::ops::Range<u64>> = Vec::new();
+    for slot in slots {
+        match ranges.last_mut() {
+            Some(range) if range.end == slot.id => range.end += 1,
+            _ => ranges.push(slot.id..slot.id + 1),
+        }
+    }
+    ranges
+}
