@@ -48,7 +48,7 @@ pub enum MatchOutcome {
 }
 
 impl Pattern {
-    /// Takes time in proportion to the pattern.
+    /// Takes time in proportion to the pattern, plus some milliseconds at most.
     ///
     /// # Errors
     /// Where V8 would reject the pattern.

@@ -97,6 +97,11 @@ pub(super) const ENDLESS: u32 = u32::MAX;
 
 impl Program {
     pub(super) fn new(syntax: &Syntax) -> Self {
+        Self::with_copies(syntax, MAX_COPIED)
+    }
+
+    /// `max_copied` instructions may be added by writing repeats out; the meaning is the same for any number.
+    pub(super) fn with_copies(syntax: &Syntax, max_copied: usize) -> Self {
         let mut kept = vec![false; syntax.groups];
         syntax.references.iter().for_each(|&group| kept[group] = true);
         let mut registers = 0;
@@ -105,15 +110,9 @@ impl Program {
             registers += 2 * u32::from(is_kept);
             Kept { register, is_kept }
         });
-        let mut compiler = Compiler {
-            kept: kept.collect(),
-            syntax,
-            registers: 0,
-            ops: Vec::new(),
-            sets: Vec::new(),
-            copied: 0,
-        };
-        compiler.registers = registers;
+        let kept = kept.collect();
+        let mut compiler =
+            Compiler { kept, syntax, registers, ops: Vec::new(), sets: Vec::new(), copies_left: max_copied };
         compiler.node(&syntax.root, false);
         compiler.ops.push(Op::Match);
         let mut program = Self {
@@ -163,7 +162,7 @@ struct Compiler<'a> {
     registers: u32,
     ops: Vec<Op>,
     sets: Vec<UnitSet>,
-    copied: usize,
+    copies_left: usize,
 }
 
 impl Compiler<'_> {
@@ -282,10 +281,10 @@ impl Compiler<'_> {
         let optional = if max == ENDLESS { 1 } else { max.saturating_sub(min) };
         let copies = (min as usize).saturating_add(optional as usize);
         let added = copies.saturating_sub(1).saturating_mul(body.len() + 3);
-        if self.copied + added > MAX_COPIED {
+        if added > self.copies_left {
             return self.counted(body, min, max, greedy);
         }
-        self.copied += added;
+        self.copies_left -= added;
         for _ in 0..min {
             self.ops.extend_from_slice(body);
         }

@@ -28,15 +28,19 @@ fn backtrack(pattern: &Pattern, haystack: &[u8]) -> MatchOutcome {
     pattern.program.as_ref().unwrap().run(haystack).outcome
 }
 
+/// Every repeat that can have a counter with a counter, as in patterns too large to be written out.
+fn counted(pattern: &Text) -> Program {
+    Program::with_copies(&parse::parse(&pattern.to_utf16()).unwrap(), 0)
+}
+
 #[track_caller]
 fn assert_outcome(pattern: &str, haystack: &Text, expected: MatchOutcome) {
     let compiled = compile(pattern).unwrap();
     assert_eq!(compiled.is_match(haystack.as_bytes()), expected, "/{pattern}/ on {haystack:?}");
-    assert_eq!(
-        backtrack(&compiled, haystack.as_bytes()),
-        expected,
-        "/{pattern}/ on {haystack:?}, backtracking"
-    );
+    let outcome = backtrack(&compiled, haystack.as_bytes());
+    assert_eq!(outcome, expected, "/{pattern}/ on {haystack:?}, backtracking");
+    let outcome = counted(&Text::from(pattern)).run(haystack.as_bytes()).outcome;
+    assert_eq!(outcome, expected, "/{pattern}/ on {haystack:?}, counted");
 }
 
 /// Asserts what a pattern matches and what it does not.
@@ -54,14 +58,14 @@ fn v8_agrees() {
         let compiled = Pattern::compile(pattern);
         assert_eq!(compiled.is_ok(), matching.is_some(), "validity of {pattern:?}");
         let Ok(compiled) = compiled else { continue };
+        let counted = counted(pattern);
         for (haystacks, expected) in [(matching.as_ref().unwrap(), Match), (others, NoMatch)] {
             for haystack in haystacks {
                 let bytes = haystack.as_bytes();
-                assert_eq!(
-                    backtrack(&compiled, bytes),
-                    expected,
-                    "{pattern:?} on {haystack:?}, backtracking"
-                );
+                let outcome = backtrack(&compiled, bytes);
+                assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, backtracking");
+                let outcome = counted.run(bytes).outcome;
+                assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, counted");
                 if let Some(outcome) = linear(&compiled, bytes) {
                     assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, linear");
                     answered_by_both += 1;
@@ -141,7 +145,18 @@ fn an_optional_iteration_must_consume() {
     assert_matches(r"^(a*)*$", &["", "aaa"], &["ab"]);
     assert_matches(r"^(?:(a?)b??)*?\1c$", &["c", "abc", "aac"], &["d"]);
     assert_matches(r"^(?:(a*?)*?\1)b$", &["b", "aab"], &["c"]);
+    assert_matches(r"^(?:(?=(a?)){2,3}){2,}\1a$", &["aa"], &["a"]);
+    assert_matches(r"^(?:a?(b|\1)){2,}?c$", &["abbc", "ababc", "c"], &["bab"]);
+    assert_matches(r"^(?:(a)|b?){1,3}\1$", &["aa"], &["a"]);
     assert_matches(r"^(\2a|(b*))+c$", &["c", "bac", "abc"], &["d"]);
+}
+
+#[test]
+fn iterations_are_counted() {
+    // Two ways lead to the `b`, with a different count.
+    assert_matches("^(?:aa|a|b){3}$", &["aab", "aaaab"], &["ab", "aabbb"]);
+    assert_matches("^(?:ab?){2,3}?$", &["aab", "abaa"], &["a", "aaaa"]);
+    assert_matches("^(?:(?:ab){2}c){2}$", &["ababcababc"], &["ababcabc", "ababc"]);
 }
 
 #[test]
@@ -156,6 +171,7 @@ fn look_around() {
     assert_matches(r"(?<=([ab]+)([bc]+))$", &["abc"], &["cba"]);
     // What a negated look captured is forgotten.
     assert_matches(r"^(?!(a)b)a\1c$", &["ac"], &["abc", "aac"]);
+    assert_matches(r"^(?:(?!(a))x|a)\1$", &["a"], &["aa"]);
     assert_matches(r"(?<!(?<!a)b)c", &["c", "abc"], &["bc"]);
 }
 
@@ -371,6 +387,7 @@ proptest! {
             && let Some(outcome) = linear(&compiled, haystack.as_bytes())
         {
             prop_assert_eq!(backtrack(&compiled, haystack.as_bytes()), outcome);
+            prop_assert_eq!(counted(&Text::from(pattern)).run(haystack.as_bytes()).outcome, outcome);
         }
     }
 
