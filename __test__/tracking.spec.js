@@ -152,3 +152,10 @@ for (const [how, ending] of [
     t.is(emulator.events().length, 50);
   });
 }
+
+test.serial('however many clients track, the process is listened to once', (t) => {
+  const before = process.listenerCount('beforeExit');
+  for (let i = 0; i < 20; i++)
+    new ours.LocalEvaluationClient('k', { exposureConfig: { apiKey: 'api', offline: true } });
+  t.true(process.listenerCount('beforeExit') <= before + 1);
+});

@@ -7,7 +7,7 @@ const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
 const { takeOrders } = require('./transport/orders');
 const { takeStreamOrders } = require('./transport/streams');
-const { NATURAL_EXIT_MILLIS, deliverAtExit, logLine, trackingOptions } = require('./tracking');
+const { deliverAtExit, logLine, trackingOptions } = require('./tracking');
 const native = require('./native');
 
 /**
@@ -51,10 +51,16 @@ class Link {
     this.cohorts = new NativeCohorts(this.native);
     /** @type {Promise<void> | undefined} */
     this.starting = undefined;
-    if (config.exposureConfig || config.assignmentConfig) {
-      const { native: client, mailbox } = this;
-      deliverAtExit(client, () => mailbox.end(client.flush(NATURAL_EXIT_MILLIS), () => client.rest()));
-    }
+    if (config.exposureConfig || config.assignmentConfig) deliverAtExit(this);
+  }
+
+  pendingEvents() {
+    return this.native.pendingEvents;
+  }
+
+  /** @param {number} millis */
+  flushWithin(millis) {
+    return this.mailbox.end(this.native.flush(millis), () => this.native.rest());
   }
 
   /** Resolves when every event recorded so far is delivered or dropped. */

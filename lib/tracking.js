@@ -108,29 +108,49 @@ function logLine(config, level, message) {
   write(`Amplitude Logger [${name}]: ${message}`);
 }
 
-/** @type {Set<WeakRef<import('../native/index').LocalClient>>} */
-const clients = new Set();
+/**
+ * Whoever has events to deliver before the process ends.
+ * @typedef {{ pendingEvents(): number, flushWithin(millis: number): Promise<unknown> }} Deliverer
+ */
+
+/** @type {Set<WeakRef<Deliverer>>} */
+const deliverers = new Set();
+/** Those that have been given their time at the natural end of the process. */
+const flushed = new WeakSet();
+let watches = false;
 
 /**
- * Sees to it that the events of a client are not lost when the process ends: at its natural end they are delivered
- * (for five seconds at most), at `process.exit()` what can be in half a second.
- * @param {import('../native/index').LocalClient} client
- * @param {() => Promise<unknown>} flush ends within the time
+ * Sees to it that events are not lost when the process ends: at its natural end they are delivered (for five seconds
+ * at most), at `process.exit()` what can be in half a second. Whoever is dropped before is not kept.
+ * @param {Deliverer} deliverer
  */
-function deliverAtExit(client, flush) {
-  if (clients.size === 0) process.once('exit', () => native.drainEvents(DRAIN_MILLIS));
-  const reference = new WeakRef(client);
-  clients.add(reference);
-  process.on('beforeExit', () => {
-    const alive = reference.deref();
-    if (alive && alive.pendingEvents > 0 && !flushed.has(alive)) {
-      flushed.add(alive);
-      flush();
-    }
-  });
+function deliverAtExit(deliverer) {
+  if (!watches) {
+    watches = true;
+    process.once('exit', () => native.drainEvents(DRAIN_MILLIS));
+    process.on('beforeExit', () => living().forEach(flushOnce));
+  }
+  living();
+  deliverers.add(new WeakRef(deliverer));
 }
 
-/** Clients that have been given their time at the natural end of the process. */
-const flushed = new WeakSet();
+/** @param {Deliverer} deliverer */
+function flushOnce(deliverer) {
+  if (deliverer.pendingEvents() === 0 || flushed.has(deliverer)) return;
+  flushed.add(deliverer);
+  deliverer.flushWithin(NATURAL_EXIT_MILLIS);
+}
 
-module.exports = { Kinds, NATURAL_EXIT_MILLIS, trackingOptions, track, logLine, deliverAtExit };
+/** Those that are still there; the others are forgotten. */
+function living() {
+  /** @type {Deliverer[]} */
+  const found = [];
+  for (const reference of deliverers) {
+    const deliverer = reference.deref();
+    if (deliverer) found.push(deliverer);
+    else deliverers.delete(reference);
+  }
+  return found;
+}
+
+module.exports = { Kinds, trackingOptions, track, logLine, deliverAtExit };
