@@ -309,11 +309,11 @@ impl Compiler {
             [b"groups", group_type, b"cohort_ids"] => Some((Some(path[1].clone()), of_type(group_type)?)),
             // More than the ids, or a part of them.
             [] | [b"user"] | [b"groups"] | [b"groups", _] | [b"user", b"cohort_ids", ..] => {
-                self.reads_enriched |= !self.groups.is_empty();
+                self.reads_enriched |= !self.cohort_ids.is_empty();
                 None
             }
             [b"groups", _, b"cohort_ids", ..] => {
-                self.reads_enriched |= !self.groups.is_empty();
+                self.reads_enriched |= !self.cohort_ids.is_empty();
                 None
             }
             _ => None,
