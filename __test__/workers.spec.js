@@ -445,3 +445,41 @@ test('the addon may be loaded by workers alone, again and again, and the process
   );
   t.deepEqual({ code, signal, output }, { code: 0, signal: null, output: 'a\nexit 0\n'.repeat(4) });
 });
+
+for (const [how, ending] of [
+  ['ends', ''],
+  ['exits', 'process.exit(0);'],
+]) {
+  test(`a worker that ${how} delivers its events, and those of other threads stay with them`, async (t) => {
+    const [its, mine] = [await emulated(t), await emulated(t)];
+    const configOf = (emulator) => ({ bootstrap: { a: flag('a') }, exposureConfig: exposing(emulator) });
+    const { code, signal, output } = await run(
+      t,
+      `
+      const { Worker, isMainThread, workerData } = require('worker_threads');
+      const script = \`
+        const { LocalEvaluationClient } = require('.');
+        const { workerData } = require('worker_threads');
+        const client = new LocalEvaluationClient('k', workerData);
+        client.evaluateV2({ user_id: 'worker' }, undefined, { tracksExposure: true });
+        ${ending}\`;
+      const { LocalEvaluationClient } = require('.');
+      const client = new LocalEvaluationClient('k', ${JSON.stringify(configOf(mine))});
+      client.evaluateV2({ user_id: 'before' }, undefined, { tracksExposure: true });
+      new Worker(script, { eval: true, workerData: ${JSON.stringify(configOf(its))} }).on('exit', (code) => {
+        console.log(code, client[Object.getOwnPropertySymbols(client)[0]].link.pendingEvents());
+        client.evaluateV2({ user_id: 'after' }, undefined, { tracksExposure: true });
+        process.exit(0);
+      });`,
+    );
+    t.deepEqual({ code, signal, output }, { code: 0, signal: null, output: '0 1\n' });
+    t.deepEqual(
+      its.events().map((event) => event.user_id),
+      ['worker'],
+    );
+    t.deepEqual(
+      mine.events().map((event) => event.user_id),
+      ['before', 'after'],
+    );
+  });
+}

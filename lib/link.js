@@ -62,6 +62,11 @@ class Link {
     return this.mailbox.end(this.native.flush(millis), () => this.native.rest());
   }
 
+  /** @param {number} millis */
+  drain(millis) {
+    this.native.drain(millis);
+  }
+
   /** Resolves when every event recorded so far is delivered or dropped. */
   async flush() {
     await this.mailbox.end(this.native.flush(), () => this.native.rest());

@@ -61,6 +61,11 @@ export declare class LocalClient {
    */
   flush(timeoutMillis?: number | undefined | null): number
   /**
+   * Delivers the events of this client, and of those that share with it, blocking the calling thread for at most the
+   * time given: for the end of a thread.
+   */
+  drain(boundMillis: number): void
+  /**
    * Delivers what waits, for at most the time given, and takes no more events of this client.
    *
    * # Errors

@@ -70,7 +70,7 @@ pub(super) fn open_pipelines(
         }
         let transport = Arc::new(HttpEventTransport::new(runtime::transport()));
         let pipeline = Pipeline::new(kind, config, Parts { transport, log, store: None }, runtime::handle()?);
-        DRAINERS.lock().unwrap_or_else(PoisonError::into_inner).push(pipeline.drainer());
+        remember(pipeline.drainer());
         Ok(pipeline)
     };
     let exposure = exposure.map(|options| open(Kind::Exposure, options)).transpose()?;
@@ -78,8 +78,19 @@ pub(super) fn open_pipelines(
     Ok(Pipelines::new(exposure, assignment))
 }
 
-/// Every pipeline of the process, for its end.
+/// Every pipeline of the process, for its end; those that have ended before are dropped by and by.
 static DRAINERS: Mutex<Vec<Drainer>> = Mutex::new(Vec::new());
+
+fn remember(drainer: Drainer) {
+    let mut drainers = DRAINERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if drainers.len() == drainers.capacity() {
+        drainers.retain(|drainer| !drainer.has_ended());
+        // So that it is not looked through again before as many have come as there are.
+        let living = drainers.len();
+        drainers.reserve(living + 1);
+    }
+    drainers.push(drainer);
+}
 
 /// Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
 /// JSON text stands beside its string.
@@ -155,6 +166,14 @@ impl LocalClient {
                 None => flush.await,
             }
         })
+    }
+
+    /// Delivers the events of this client, and of those that share with it, blocking the calling thread for at most the
+    /// time given: for the end of a thread.
+    #[napi]
+    pub fn drain(&self, bound_millis: f64) {
+        let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+        self.client().tracker().pipelines().drain_blocking(bound);
     }
 
     /// Delivers what waits, for at most the time given, and takes no more events of this client.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{self, FutureExt};
 
 use crate::plan::Plan;
-use crate::tracking::{Evaluation, Pipeline, Points, Prepared};
+use crate::tracking::{Evaluation, Pipeline, Points, Prepared, drain_blocking};
 
 /// Exposure and assignment tracking, as far as configured.
 pub struct Pipelines {
@@ -45,6 +45,11 @@ impl Pipelines {
     /// How many events wait for delivery or are under way.
     pub fn pending(&self) -> usize {
         self.all().map(Pipeline::pending).sum()
+    }
+
+    /// Delivers what is there while this thread waits, at most for `bound`. Not for threads of the runtime.
+    pub fn drain_blocking(&self, bound: Duration) {
+        drain_blocking(&self.all().map(Pipeline::drainer).collect::<Vec<_>>(), bound);
     }
 
     pub(super) fn flush(&self) -> impl Future<Output = ()> + Send + use<> {
