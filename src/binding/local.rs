@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{FnArgs, Function};
+use napi::bindgen_prelude::{FnArgs, Function, ObjectFinalize};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -29,10 +29,22 @@ use crate::transport::Transport;
 use crate::transport::stream::EventSource;
 
 /// One client's flags and cohorts.
-#[napi]
+#[napi(custom_finalize)]
 pub struct LocalClient {
     client: Client,
     waiting: Waiting,
+}
+
+/// What the garbage collector is told that a client weighs, in bytes: about what one with a small plan takes while it is
+/// kept up to date. A client that was dropped works on until it is collected, which would else be put off for long, its
+/// JavaScript part being so light.
+const WEIGHT: i64 = 65_536;
+
+impl ObjectFinalize for LocalClient {
+    fn finalize(self, env: Env) -> Result<()> {
+        env.adjust_external_memory(-WEIGHT)?;
+        Ok(())
+    }
 }
 
 /// The cores that clients share, of all environments of the process.
@@ -107,6 +119,7 @@ impl LocalClient {
     /// and open the streams.
     #[napi(constructor)]
     pub fn new(
+        env: &Env,
         mut settings: LocalSettings,
         receive: Function<'_, FnArgs<(Message,)>, ()>,
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
@@ -133,6 +146,7 @@ impl LocalClient {
             Some(name) => CORES.join(&name, listener, make)?,
             None => Client::new(listener, make)?,
         };
+        env.adjust_external_memory(WEIGHT)?;
         Ok(Self { client, waiting })
     }
 
