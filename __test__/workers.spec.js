@@ -121,6 +121,9 @@ test('the worker that started first may be terminated, and so may all others but
   t.is(emulator.requestsTo('stream').length, 1);
   await others[0].terminate();
   await emulator.waitForStreams(0);
+  // With the last one all has gone.
+  const [late] = await workers(t, 1, streaming(emulator));
+  t.deepEqual(await late.ask('flags'), []);
 });
 
 test('a worker that is terminated while it starts leaves the start of the others alone', async (t) => {

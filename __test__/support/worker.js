@@ -84,7 +84,7 @@ function work() {
     put: (key, flag) => client.cache.put(key, flag),
     cohorts: () => [...client.cohortStorage.getAllCohortIds()],
     stored: () => Object.keys(stored),
-    memory: () => /** @type {any} */ ((global).gc(), process.memoryUsage()),
+    memory: () => /** @type {any} */ (global.gc(), process.memoryUsage()),
   };
   port.postMessage({ id: 0 });
   port.on('message', async ({ id, name, parameters }) => {
