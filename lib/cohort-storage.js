@@ -182,4 +182,4 @@ class NativeCohorts {
   }
 }
 
-module.exports = { InMemoryCohortStorage, NativeCohorts };
+module.exports = { InMemoryCohortStorage, NativeCohorts, USER_GROUP_TYPE };
