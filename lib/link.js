@@ -134,7 +134,7 @@ class NativeFlags {
   /** @param {Record<string, any>} flags */
   write(flags) {
     this.read();
-    this.map = flags;
+    this.map = Array.isArray(flags) ? { ...flags } : flags;
     this.dirty = true;
     this.onChange();
   }

@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('../native');
+const { remember } = require('./causes');
 const { requestThroughNode } = require('./node-http');
 
 /**
@@ -48,8 +49,7 @@ async function requestThroughClient(httpClient, { id, url, method, headers, body
       body ? Buffer.from(body).toString() : /** @type {any} */ (null),
       timeoutMillis,
     );
-    const text = response.body === undefined || response.body === null ? '' : String(response.body);
-    native.settleRequest(id, Number(response.status), Buffer.from(text));
+    native.settleRequest(id, Number(response.status), Buffer.from(String(response.body)));
   } catch (error) {
     fail(id, error);
   }
@@ -61,6 +61,7 @@ async function requestThroughClient(httpClient, { id, url, method, headers, body
  */
 function fail(id, error) {
   const { message, code } = /** @type {any} */ (error instanceof Error ? error : new Error(String(error)));
+  remember(message, error);
   native.settleRequest(
     id,
     undefined,
