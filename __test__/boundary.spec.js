@@ -5,6 +5,7 @@
 const { execFileSync } = require('node:child_process');
 const path = require('node:path');
 const test = require('ava');
+const upstream = require('@amplitude/experiment-node-server');
 const { LocalEvaluationClient } = require('..');
 
 const silent = { error() {}, warn() {}, info() {}, debug() {}, verbose() {} };
@@ -129,6 +130,23 @@ test("what a user's getter throws reaches the caller", (t) => {
   for (let i = 0; i < TIMES; i++)
     t.throws(() => subject.evaluateV2(user), { instanceOf: RangeError, message: 'mine' });
   t.is(subject.evaluateV2(yes).a.key, 'on');
+});
+
+test("the user's own cohort ids stay where cohort conditions name none, wherever the user is read", (t) => {
+  const ids = ['context', 'user', 'cohort_ids'];
+  const whole = flag('whole', ['context']);
+  const none = flag('none', ids);
+  none.segments[0].conditions[0][0] = { selector: ids, op: 'set contains any', values: [] };
+  const reader = flag('reader', ids);
+  reader.segments[0].conditions[0][0] = { selector: ids, op: 'is', values: ['c3'] };
+  const user = { user_id: 'u', cohort_ids: ['c3'] };
+  const bootstrap = { whole, none, reader };
+  const theirs = new upstream.LocalEvaluationClient('key', { bootstrap, loggerProvider: silent });
+  const expected = theirs.evaluateV2({ ...user });
+  t.is(expected.reader.key, 'on');
+  for (const flags of [[reader], [none, reader], [whole, reader], [whole, none, reader]]) {
+    t.deepEqual(client(...flags).evaluateV2(user).reader, expected.reader);
+  }
 });
 
 test('values that cannot be written as text match nothing and disturb nobody', (t) => {

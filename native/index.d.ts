@@ -109,7 +109,10 @@ export interface CohortDescription {
   size?: number
 }
 
-/** The cohorts that a map of flags (JSON text) asks for: by group type, and by flag. None for what is not a map. */
+/**
+ * The cohorts that a map of flags (JSON text) asks for: by group type (those that some
+ * flag names cohorts of), and by flag. None for what is not a map.
+ */
 export declare function cohortIds(flags: string): CohortIds
 
 /** The cohorts that flags ask for. */

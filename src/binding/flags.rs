@@ -24,7 +24,8 @@ pub struct NamedIds {
     pub ids: Vec<JsText>,
 }
 
-/// The cohorts that a map of flags (JSON text) asks for: by group type, and by flag. None for what is not a map.
+/// The cohorts that a map of flags (JSON text) asks for: by group type (those that some
+/// flag names cohorts of), and by flag. None for what is not a map.
 #[napi]
 pub fn cohort_ids(#[napi(ts_arg_type = "string")] flags: JsText) -> CohortIds {
     match Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes())) {
@@ -38,8 +39,9 @@ fn of_plan(plan: &Plan) -> CohortIds {
         name: JsText(name.clone()),
         ids: cohorts.iter().map(|&id| JsText(plan.cohort_ids()[id as usize].clone())).collect(),
     };
+    let groups = plan.cohort_groups().iter().filter(|group| !group.cohorts.is_empty());
     CohortIds {
-        groups: plan.cohort_groups().iter().map(|group| named(&group.group_type, &group.cohorts)).collect(),
+        groups: groups.map(|group| named(&group.group_type, &group.cohorts)).collect(),
         flags: plan.flags().iter().map(|flag| named(&flag.map_key, &flag.cohorts)).collect(),
     }
 }

@@ -3,18 +3,19 @@
 //! In: a plan, the stored cohorts, a [`Selection`], and the user's values by slot. Out: one outcome code per
 //! selected flag. (Contract: evaluation 3 to 7.)
 
-mod hash;
 mod operators;
 mod slots;
+mod subject;
 
 use std::sync::Arc;
 
-use self::operators::{InvalidPattern, Tools, Value, matches};
-use self::slots::Kind;
+use self::operators::{InvalidPattern, Tools, list_matches, missing_matches, passing_matches, text_matches};
+use self::slots::{CellText, Items, Kind};
 use crate::cohort::Cohort;
 use crate::ecma::json::{in_property_order, push_quoted};
-use crate::plan::condition::{CohortSlot, Condition, Operator, ResultSelector, Source};
-use crate::plan::{Bucket, Plan, Program, Selection};
+use crate::plan::condition::{CohortSlot, Condition, Constant, Operator, ResultSelector, Source};
+use crate::plan::program::{Bucket, Code, MATCH, NO_MATCH, NONE, Program, Step};
+use crate::plan::{Plan, Selection, Slot};
 
 pub use slots::{SlotBuffer, Slots};
 
@@ -32,11 +33,49 @@ pub enum CohortSource {
 pub struct Scratch {
     /// A cell for each slot, then one for the cohorts of each group, then one for passing text.
     buffer: SlotBuffer,
+    verdicts: Verdicts,
     /// By result key: the code of the variant so far, or 0.
     results: Vec<u32>,
     /// Result keys in the order in which they came.
     result_order: Vec<u32>,
     tools: Tools,
+}
+
+/// What has come out of the conditions that several flags have. An entry is the number of the evaluation that
+/// wrote it, shifted, and the verdict: entries of earlier evaluations need no clearing.
+#[derive(Default)]
+struct Verdicts {
+    entries: Vec<u32>,
+    evaluation: u32,
+}
+
+const VERDICT_BITS: u32 = 2;
+
+impl Verdicts {
+    fn begin(&mut self, count: usize) {
+        self.evaluation += 1;
+        if self.evaluation == 1 << (u32::BITS - VERDICT_BITS) {
+            self.evaluation = 1;
+            self.entries.fill(0);
+        }
+        if self.entries.len() < count {
+            self.entries.resize(count, 0);
+        }
+    }
+
+    fn get(&self, at: u32) -> Option<Result<bool, InvalidPattern>> {
+        let entry = self.entries[at as usize];
+        (entry >> VERDICT_BITS == self.evaluation).then_some(match entry & ((1 << VERDICT_BITS) - 1) {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(InvalidPattern),
+        })
+    }
+
+    fn set(&mut self, at: u32, verdict: &Result<bool, InvalidPattern>) {
+        let verdict = verdict.as_ref().map_or(2, |&verdict| u32::from(verdict));
+        self.entries[at as usize] = self.evaluation << VERDICT_BITS | verdict;
+    }
 }
 
 /// What an evaluation could not decide.
@@ -57,21 +96,19 @@ pub fn evaluate<S: Slots + ?Sized>(
     scratch: &mut Scratch,
     codes: &mut [u32],
 ) -> Notes {
-    scratch.begin(plan);
-    let mut run = Run { plan, cohorts, source, slots, scratch };
+    scratch.begin(plan, selection);
+    let code = plan.code();
+    let mut run = Run { plan, code, cohorts, source, slots, scratch };
     let mut notes = Notes::default();
     for (&flag, out) in selection.flags.iter().zip(codes) {
-        let program = &plan.programs()[flag as usize];
+        let program = &code.programs[flag as usize];
         let code = run.flag(program).unwrap_or_default();
         *out = code;
-        if code != 0 {
-            let slot = &mut run.scratch.results[program.result_key as usize];
-            if *slot == 0 {
-                run.scratch.result_order.push(program.result_key);
-            }
-            *slot = code;
+        if program.result_key != NONE && code != 0 {
+            run.scratch.keep_result(program.result_key, code);
         }
-        if std::mem::take(&mut run.scratch.tools.exhausted) {
+        if run.scratch.tools.exhausted {
+            run.scratch.tools.exhausted = false;
             notes.exhausted.get_or_insert(flag);
         }
     }
@@ -79,18 +116,32 @@ pub fn evaluate<S: Slots + ?Sized>(
 }
 
 impl Scratch {
-    fn begin(&mut self, plan: &Plan) {
-        self.buffer.clear(plan.slots().len() + plan.cohort_groups().len() + 1);
-        self.results.clear();
-        self.results.resize(plan.result_keys(), 0);
-        self.result_order.clear();
-        self.tools.clear();
+    fn begin(&mut self, plan: &Plan, selection: &Selection) {
+        let slots = plan.slots().len();
+        let count = slots + plan.cohort_groups().len() + 1;
+        self.buffer.begin(count, selection.slots.iter().map(|&slot| slot as usize).chain(slots..count));
+        self.verdicts.begin(plan.code().verdicts);
+        for key in self.result_order.drain(..) {
+            self.results[key as usize] = 0;
+        }
+        if self.results.len() < plan.code().result_keys {
+            self.results.resize(plan.code().result_keys, 0);
+        }
+    }
+
+    fn keep_result(&mut self, key: u32, code: u32) {
+        let result = &mut self.results[key as usize];
+        if *result == 0 {
+            self.result_order.push(key);
+        }
+        *result = code;
     }
 }
 
 /// One evaluation under way.
 struct Run<'a, S: ?Sized> {
     plan: &'a Plan,
+    code: &'a Code,
     cohorts: &'a [Option<Arc<Cohort>>],
     source: CohortSource,
     slots: &'a mut S,
@@ -99,17 +150,13 @@ struct Run<'a, S: ?Sized> {
 
 impl<S: Slots + ?Sized> Run<'_, S> {
     fn flag(&mut self, program: &Program) -> Result<u32, InvalidPattern> {
-        for segment in &program.segments {
-            let matched = match &segment.conditions {
-                None => true,
-                Some(any) => self.any(any)?,
-            };
-            if !matched {
+        for segment in self.code.program_segments(program) {
+            if !self.matches(segment.first)? {
                 continue;
             }
-            let code = match &segment.bucket {
-                Some(bucket) => self.bucket(bucket).unwrap_or(segment.code),
-                None => segment.code,
+            let code = match segment.bucket {
+                NONE => segment.code,
+                bucket => self.bucket(&self.code.buckets[bucket as usize], segment.code),
             };
             if code != 0 {
                 return Ok(code);
@@ -118,86 +165,147 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         Ok(0)
     }
 
-    fn any(&mut self, any: &[Box<[Condition]>]) -> Result<bool, InvalidPattern> {
-        'terms: for all in any {
-            for condition in all {
-                if !self.condition(condition)? {
-                    continue 'terms;
+    fn matches(&mut self, first: u32) -> Result<bool, InvalidPattern> {
+        let mut at = first;
+        loop {
+            match at {
+                MATCH => return Ok(true),
+                NO_MATCH => return Ok(false),
+                _ => {
+                    let &Step { condition, pass, fail } = &self.code.steps[at as usize];
+                    at = if self.verdict(condition)? { pass } else { fail };
                 }
             }
-            return Ok(true);
         }
-        Ok(false)
     }
 
-    /// The code that the bucket decides on; `None` leaves it to the segment.
-    fn bucket(&mut self, bucket: &Bucket) -> Option<u32> {
-        let text = self.text(&bucket.source).filter(|text| !text.is_empty())?;
-        let hash = hash::murmur3(&bucket.prefix, text);
-        let (allocation, distribution) = (f64::from(hash % 100), f64::from(hash / 100));
-        let within = |(start, end): (f64, f64), value: f64| start <= value && value < end;
-        bucket
-            .branches
-            .iter()
-            .filter(|branch| within(branch.range, allocation))
-            .flat_map(|branch| &branch.distributions)
-            .find(|candidate| within(candidate.range, distribution))
-            .map(|candidate| candidate.code)
+    /// The code that the bucket decides on; `otherwise` where it leaves it to the segment.
+    fn bucket(&mut self, bucket: &Bucket, otherwise: u32) -> u32 {
+        let Some(text) = self.text(&bucket.source).filter(|text| !text.is_empty()) else { return otherwise };
+        let hash = bucket.prefix.hash(text);
+        let (allocation, distribution) = (hash % 100, hash / 100);
+        let mut code = otherwise;
+        // They are few, and where a user falls is anybody's guess: selecting is faster than branching.
+        for choice in self.code.bucket_choices(bucket) {
+            if choice.allocation.contains(allocation) & choice.distribution.contains(distribution) {
+                code = choice.code;
+            }
+        }
+        code
     }
 
+    fn verdict(&mut self, index: u32) -> Result<bool, InvalidPattern> {
+        let condition = &self.code.conditions[index as usize];
+        if condition.verdict == NONE {
+            return self.condition(condition);
+        }
+        if let Some(verdict) = self.scratch.verdicts.get(condition.verdict) {
+            return verdict;
+        }
+        let verdict = self.condition(condition);
+        self.scratch.verdicts.set(condition.verdict, &verdict);
+        verdict
+    }
+
+    #[inline]
     fn condition(&mut self, condition: &Condition) -> Result<bool, InvalidPattern> {
-        let Condition { source, operator, matches_none } = condition;
-        if let Source::Cohorts(cohorts) = source
-            && let CohortSlot { identity, any_of: Some(any_of), group, .. } = &**cohorts
-            && !matches_none
-            && let Operator::SetContainsAny { negated, .. } = operator
-            && let Some(identity) = self.identity(*identity)
-        {
-            let is_member = any_of.iter().any(|&cohort| self.is_member(*group, cohort, identity));
-            return Ok(is_member != *negated);
+        if let Source::Slot(slot) = condition.source {
+            let cell = self.slot(slot);
+            if self.scratch.buffer.kind(cell) == Kind::Text {
+                return self.text_cell(condition, cell);
+            }
+            return self.cell(condition, cell);
         }
-        let cell = match source {
-            Source::Slot(slot) => self.slot(*slot),
-            Source::Cohorts(cohorts) => self.cohort_list(cohorts),
+        self.special(condition)
+    }
+
+    #[inline]
+    fn text_cell(&mut self, condition: &Condition, cell: usize) -> Result<bool, InvalidPattern> {
+        let Scratch { buffer, tools, .. } = &mut *self.scratch;
+        let subject = CellText { buffer, cell, lexicon: &self.code.lexicon };
+        text_matches(&condition.operator, subject, &mut tools.exhausted)
+    }
+
+    fn cell(&mut self, condition: &Condition, cell: usize) -> Result<bool, InvalidPattern> {
+        let Condition { operator, matches_none, .. } = condition;
+        if self.scratch.buffer.kind(cell) == Kind::Bracket {
+            self.scratch.buffer.see_list(cell);
+        }
+        match self.scratch.buffer.kind(cell) {
+            Kind::Unread | Kind::Missing => Ok(missing_matches(operator, *matches_none)),
+            Kind::Present => Ok(false),
+            Kind::Text | Kind::Bracket => self.text_cell(condition, cell),
+            Kind::List => {
+                let Scratch { buffer, tools, .. } = &mut *self.scratch;
+                list_matches(operator, buffer.items(cell, &self.code.lexicon), tools)
+            }
+        }
+    }
+
+    /// A condition on something else than a value of the user.
+    #[inline(never)]
+    fn special(&mut self, condition: &Condition) -> Result<bool, InvalidPattern> {
+        let Condition { source, operator, matches_none, .. } = condition;
+        match source {
+            Source::Slot(slot) => {
+                let cell = self.slot(*slot);
+                self.cell(condition, cell)
+            }
+            Source::Cohorts(cohorts) => {
+                if let Some(is_member) = self.is_member_of_any(cohorts, condition) {
+                    return Ok(is_member);
+                }
+                let cell = self.cohort_list(cohorts);
+                self.cell(condition, cell)
+            }
             Source::Result(selector) => {
-                let value = constant(selector, &self.scratch.results);
-                return matches(operator, *matches_none, value, &mut self.scratch.tools);
+                let Scratch { results, tools, .. } = &mut *self.scratch;
+                match stored(selector, results) {
+                    Some(Constant { list: Some(items), .. }) => {
+                        list_matches(operator, Items::Constant(items), tools)
+                    }
+                    Some(Constant { text: Some(constant), .. }) => {
+                        passing_matches(operator, &constant.text, constant.word, tools)
+                    }
+                    _ => Ok(missing_matches(operator, *matches_none)),
+                }
             }
             Source::Results => {
                 let text = self.results();
-                let value = Value::Text(&text, None);
-                return matches(operator, *matches_none, value, &mut self.scratch.tools);
+                let word = self.code.lexicon.word(&text);
+                passing_matches(operator, &text, word, &mut self.scratch.tools)
             }
-            Source::Nothing => {
-                return matches(operator, *matches_none, Value::Missing, &mut self.scratch.tools);
-            }
-        };
-        let Scratch { buffer, tools, .. } = &mut *self.scratch;
-        buffer.see_list(cell);
-        let value = match *buffer.kind(cell) {
-            Kind::Present => return Ok(false),
-            Kind::Unread | Kind::Missing => Value::Missing,
-            Kind::String(range) | Kind::Text(range) => Value::Text(buffer.text(range), Some(range)),
-            Kind::List { items, .. } => Value::List(buffer.items(items)),
-        };
-        matches(operator, *matches_none, value, tools)
+            Source::Nothing => Ok(missing_matches(operator, *matches_none)),
+        }
+    }
+
+    /// `set contains any` of cohorts alone, without a list of all that the identity is in.
+    fn is_member_of_any(&mut self, cohorts: &CohortSlot, condition: &Condition) -> Option<bool> {
+        let Operator::SetContainsAny { negated, .. } = &condition.operator else { return None };
+        let any_of = cohorts.any_of.as_ref().filter(|_| !condition.matches_none)?;
+        let identity = self.identity(cohorts.identity)?;
+        let is_member = any_of.iter().any(|&cohort| self.is_member(cohorts.group, cohort, identity));
+        Some(is_member != *negated)
     }
 
     /// The cell of a slot, filled.
     fn slot(&mut self, slot: u32) -> usize {
         let cell = slot as usize;
-        if matches!(self.scratch.buffer.kind(cell), Kind::Unread) {
+        if self.scratch.buffer.kind(cell) == Kind::Unread {
             self.scratch.buffer.put(cell, |buffer| self.slots.read(slot, buffer));
         }
         cell
     }
 
-    /// The text form of what a source holds.
+    /// The text form of what a source holds; none or empty where it has none.
     fn text<'v>(&'v mut self, source: &'v Source) -> Option<&'v [u8]> {
         let cell = match source {
             Source::Slot(slot) => self.slot(*slot),
             Source::Result(selector) => {
-                return stored(selector, &self.scratch.results)?.text.as_deref();
+                return stored(selector, &self.scratch.results)?
+                    .text
+                    .as_ref()
+                    .map(|constant| &*constant.text);
             }
             Source::Results => {
                 let text = self.results();
@@ -209,12 +317,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
                 self.list_as_json(cell)
             }
         };
-        let buffer = &self.scratch.buffer;
-        match *buffer.kind(cell) {
-            Kind::Unread | Kind::Missing | Kind::Present => None,
-            Kind::String(range) | Kind::Text(range) => Some(buffer.text(range)),
-            Kind::List { text, .. } => text.map(|range| buffer.text(range)),
-        }
+        Some(self.scratch.buffer.text(cell))
     }
 
     /// A cell with this text, until the next one is asked for.
@@ -229,10 +332,12 @@ impl<S: Slots + ?Sized> Run<'_, S> {
 
     /// Cohort lists that were looked up have no text form yet.
     fn list_as_json(&mut self, cell: usize) -> usize {
-        let buffer = &self.scratch.buffer;
-        let Kind::List { text: None, items } = *buffer.kind(cell) else { return cell };
+        let buffer = &mut self.scratch.buffer;
+        if buffer.kind(cell) != Kind::List || !buffer.text(cell).is_empty() {
+            return cell;
+        }
         let mut json = vec![b'['];
-        for (index, item) in buffer.items(items).iter().enumerate() {
+        for (index, (item, _)) in buffer.items(cell, &self.code.lexicon).iter().enumerate() {
             if index > 0 {
                 json.push(b',');
             }
@@ -249,15 +354,17 @@ impl<S: Slots + ?Sized> Run<'_, S> {
             return None;
         }
         let cell = self.slot(slot);
-        (!matches!(self.scratch.buffer.kind(cell), Kind::Missing)).then_some(cell)
+        (self.scratch.buffer.kind(cell) != Kind::Missing).then_some(cell)
     }
 
     fn is_member(&self, group: u32, cohort: u32, identity: usize) -> bool {
         let buffer = &self.scratch.buffer;
-        let (Kind::String(range) | Kind::Text(range)) = *buffer.kind(identity) else { return false };
+        if !matches!(buffer.kind(identity), Kind::Text | Kind::Bracket) {
+            return false;
+        }
         let group = &self.plan.cohort_groups()[group as usize];
         self.cohorts.get(cohort as usize).and_then(Option::as_ref).is_some_and(|cohort| {
-            cohort.group_type == group.group_type && cohort.contains(buffer.text(range))
+            cohort.group_type == group.group_type && cohort.contains(buffer.text(identity))
         })
     }
 
@@ -267,7 +374,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         let Some(identity) = self.identity(cohorts.identity) else { return self.slot(cohorts.slot) };
         let plan = self.plan;
         let cell = plan.slots().len() + cohorts.group as usize;
-        if !matches!(self.scratch.buffer.kind(cell), Kind::Unread) {
+        if self.scratch.buffer.kind(cell) != Kind::Unread {
             return cell;
         }
         let group = &plan.cohort_groups()[cohorts.group as usize];
@@ -277,7 +384,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
             .copied()
             .filter(|&cohort| self.is_member(cohorts.group, cohort, identity))
             .collect();
-        let is_user = matches!(plan.slots()[cohorts.identity as usize], crate::plan::Slot::Identity(None));
+        let is_user = matches!(plan.slots()[cohorts.identity as usize], Slot::Identity(None));
         self.scratch.buffer.put(cell, |buffer| {
             for &cohort in &found {
                 buffer.bytes().extend_from_slice(plan.cohort_ids()[cohort as usize].as_bytes());
@@ -311,18 +418,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
     }
 }
 
-fn constant<'a>(selector: &'a ResultSelector, results: &[u32]) -> Value<'a> {
-    match stored(selector, results) {
-        None => Value::Missing,
-        Some(value) => match (&value.list, &value.text) {
-            (Some(items), _) => Value::List(slots::Items::Constant(items)),
-            (None, Some(text)) => Value::Text(text, None),
-            (None, None) => Value::Missing,
-        },
-    }
-}
-
-fn stored<'a>(selector: &'a ResultSelector, results: &[u32]) -> Option<&'a crate::plan::condition::Constant> {
+fn stored<'a>(selector: &'a ResultSelector, results: &[u32]) -> Option<&'a Constant> {
     let code = results[selector.key as usize];
     let at = selector.values.binary_search_by_key(&code, |(code, _)| *code).ok()?;
     Some(&selector.values[at].1)

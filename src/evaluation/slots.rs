@@ -1,6 +1,11 @@
 //! How a user's values reach the evaluation: slot by slot, when first needed, into one reusable arena.
 
+use super::subject::Subject;
 use crate::ecma::json::list_of_text;
+use crate::ecma::{case, number};
+use crate::plan::condition::ConstantText;
+use crate::plan::version::Version;
+use crate::plan::words::{Lexicon, Word};
 
 /// Reads the values of one user.
 pub trait Slots {
@@ -17,18 +22,20 @@ pub struct SlotBuffer {
     bytes: Vec<u8>,
     /// Start of the piece that is being appended.
     start: usize,
-    /// Ranges of the elements of lists.
-    items: Vec<Range>,
+    /// The elements of lists.
+    items: Vec<Item>,
     first_item: usize,
     /// Values are written in their cells and looked at there: copying one just after it has been written makes
     /// the processor wait.
-    cells: Vec<Kind>,
+    cells: Vec<Cell>,
+    /// By cell: what has been worked out of its text.
+    findings: Vec<Findings>,
     current: usize,
 }
 
 /// A range of the arena, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Range(u64);
+struct Range(u64);
 
 impl Range {
     fn new(start: usize, end: usize) -> Self {
@@ -48,22 +55,54 @@ impl Range {
     }
 }
 
+/// An element of a list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    text: Range,
+    word: Word,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    kind: Kind,
+    /// Which findings hold.
+    found: u8,
+    word: Word,
+    /// Empty where a list has no text.
+    text: Range,
+    items: Range,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Not asked for so far.
     #[default]
     Unread,
     Missing,
-    /// A JavaScript string: may be a list in JSON.
-    String(Range),
-    /// The text of a value that is neither a string nor a list.
-    Text(Range),
-    List {
-        text: Option<Range>,
-        items: Range,
-    },
+    /// A text that is no list.
+    Text,
+    /// A JavaScript string that may be a list in JSON.
+    Bracket,
+    List,
     Present,
 }
+
+/// What conditions ask of a text, worked out once an evaluation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Findings {
+    number: f64,
+    lower: Range,
+    version: ([f64; 3], Option<u32>),
+}
+
+const WORD: u8 = 1;
+const NUMBER: u8 = 2;
+const LOWER: u8 = 4;
+const VERSION: u8 = 8;
+/// Not a version.
+const NO_VERSION: u8 = 16;
+/// The words of a list's items.
+const ITEM_WORDS: u8 = 32;
 
 impl SlotBuffer {
     /// Where to append the bytes of the next text. Leave alone what is there.
@@ -73,32 +112,41 @@ impl SlotBuffer {
 
     /// The value is the JavaScript string appended.
     pub fn set_string(&mut self) {
-        self.cells[self.current] = Kind::String(self.piece());
+        let text = self.piece();
+        let is_bracket = self.bytes.get(text.start()) == Some(&b'[') && !text.is_empty();
+        self.set(if is_bracket { Kind::Bracket } else { Kind::Text }, text);
     }
 
     /// The value is neither a string nor a list; appended is its text.
     pub fn set_text(&mut self) {
-        self.cells[self.current] = Kind::Text(self.piece());
+        let text = self.piece();
+        self.set(Kind::Text, text);
     }
 
     /// Appended is the text of one element of a list. Empty ones are dropped, as the rules have it.
     pub fn push_item(&mut self) {
-        let item = self.piece();
-        if !item.is_empty() {
-            self.items.push(item);
+        let text = self.piece();
+        if !text.is_empty() {
+            self.items.push(Item { text, word: Word::default() });
         }
     }
 
     /// The value is the list of the items pushed. What was appended since is its text, if it is asked for.
     pub fn set_list(&mut self) {
         let text = self.piece();
-        let items = Range::new(self.first_item, self.items.len());
-        self.cells[self.current] = Kind::List { text: (!text.is_empty()).then_some(text), items };
+        self.set(Kind::List, text);
+        self.cells[self.current].items = Range::new(self.first_item, self.items.len());
     }
 
     /// There is a value, but it has no text: no operator matches it, and as an identity it is a member of nothing.
     pub fn set_present(&mut self) {
-        self.cells[self.current] = Kind::Present;
+        self.set(Kind::Present, Range::default());
+    }
+
+    fn set(&mut self, kind: Kind, text: Range) {
+        let cell = &mut self.cells[self.current];
+        cell.kind = kind;
+        cell.text = text;
     }
 
     fn piece(&mut self) -> Range {
@@ -111,35 +159,40 @@ impl SlotBuffer {
         range
     }
 
-    /// Forgets everything and makes room for as many values.
-    pub(super) fn clear(&mut self, cells: usize) {
+    /// Forgets the values in these cells, the only ones that will be asked for, of so many in all.
+    pub(super) fn begin(&mut self, count: usize, cells: impl Iterator<Item = usize>) {
         self.bytes.clear();
         self.items.clear();
-        self.cells.clear();
-        self.cells.resize(cells, Kind::Unread);
+        if self.cells.len() != count {
+            self.cells.clear();
+            self.cells.resize(count, Cell::default());
+            self.findings.resize(count, Findings::default());
+        }
+        for cell in cells {
+            self.cells[cell].kind = Kind::Unread;
+        }
     }
 
-    pub(super) fn kind(&self, cell: usize) -> &Kind {
-        &self.cells[cell]
+    #[inline]
+    pub(super) fn kind(&self, cell: usize) -> Kind {
+        self.cells[cell].kind
     }
 
     /// Puts a value into a cell as `fill` says.
+    #[inline]
     pub(super) fn put(&mut self, cell: usize, fill: impl FnOnce(&mut Self)) {
-        self.cells[cell] = Kind::Missing;
+        self.cells[cell].kind = Kind::Missing;
+        self.cells[cell].found = 0;
         self.current = cell;
         self.first_item = self.items.len();
         self.start = self.bytes.len();
         fill(self);
     }
 
-    /// Takes a string that is a list in JSON apart. The string stays its text.
+    /// Takes a string that may be a list in JSON apart. The string stays its text.
     pub(super) fn see_list(&mut self, cell: usize) {
-        let Kind::String(range) = self.cells[cell] else { return };
-        if self.text(range).first() != Some(&b'[') {
-            return;
-        }
-        let Some(elements) = list_of_text(self.text(range)) else {
-            self.cells[cell] = Kind::Text(range);
+        let Some(elements) = list_of_text(self.text(cell)) else {
+            self.cells[cell].kind = Kind::Text;
             return;
         };
         let first = self.items.len();
@@ -148,37 +201,125 @@ impl SlotBuffer {
             self.bytes.extend_from_slice(&element);
             self.push_item();
         }
-        self.cells[cell] = Kind::List { text: Some(range), items: Range::new(first, self.items.len()) };
+        self.cells[cell].kind = Kind::List;
+        self.cells[cell].items = Range::new(first, self.items.len());
     }
 
-    pub(super) fn text(&self, range: Range) -> &[u8] {
+    /// The text of what a cell holds; empty where it has none.
+    #[inline]
+    pub(super) fn text(&self, cell: usize) -> &[u8] {
+        self.at(self.cells[cell].text)
+    }
+
+    #[inline]
+    fn at(&self, range: Range) -> &[u8] {
         &self.bytes[range.start()..range.end()]
     }
 
-    pub(super) fn items(&self, range: Range) -> Items<'_> {
-        Items::Arena(&self.bytes, &self.items[range.start()..range.end()])
+    /// The elements of the list in a cell.
+    pub(super) fn items(&mut self, cell: usize, lexicon: &Lexicon) -> Items<'_> {
+        let Cell { items, found, .. } = &mut self.cells[cell];
+        let items = &mut self.items[items.start()..items.end()];
+        if *found & ITEM_WORDS == 0 {
+            *found |= ITEM_WORDS;
+            for item in &mut *items {
+                item.word = lexicon.word(&self.bytes[item.text.start()..item.text.end()]);
+            }
+        }
+        Items::Arena(&self.bytes, items)
+    }
+
+    #[inline]
+    pub(super) fn word(&mut self, cell: usize, lexicon: &Lexicon) -> Word {
+        if self.is_new(cell, WORD) {
+            self.cells[cell].word = lexicon.word(self.text(cell));
+        }
+        self.cells[cell].word
+    }
+
+    fn is_new(&mut self, cell: usize, finding: u8) -> bool {
+        let found = &mut self.cells[cell].found;
+        let is_new = *found & finding == 0;
+        *found |= finding;
+        is_new
+    }
+}
+
+/// The text in a cell.
+pub(super) struct CellText<'a> {
+    pub(super) buffer: &'a mut SlotBuffer,
+    pub(super) cell: usize,
+    pub(super) lexicon: &'a Lexicon,
+}
+
+impl Subject for CellText<'_> {
+    fn text(&self) -> &[u8] {
+        self.buffer.text(self.cell)
+    }
+
+    #[inline]
+    fn word(&mut self) -> Word {
+        self.buffer.word(self.cell, self.lexicon)
+    }
+
+    fn number(&mut self) -> f64 {
+        if self.buffer.is_new(self.cell, NUMBER) {
+            self.buffer.findings[self.cell].number = number::parse(self.text());
+        }
+        self.buffer.findings[self.cell].number
+    }
+
+    fn lower(&mut self) -> &[u8] {
+        let Self { buffer, cell, .. } = self;
+        if buffer.is_new(*cell, LOWER) {
+            let start = buffer.bytes.len();
+            let text = buffer.cells[*cell].text;
+            // The arena grows while it is read: the text is set aside.
+            let text = buffer.at(text).to_vec();
+            case::push_lower(&text, &mut buffer.bytes);
+            buffer.start = start;
+            buffer.findings[*cell].lower = buffer.piece();
+        }
+        buffer.at(buffer.findings[*cell].lower)
+    }
+
+    fn version(&mut self) -> Option<Version<'_>> {
+        let Self { buffer, cell, .. } = self;
+        if buffer.is_new(*cell, VERSION) {
+            match Version::parse(buffer.text(*cell)).map(|version| version.parts()) {
+                Some(parts) => buffer.findings[*cell].version = parts,
+                None => buffer.cells[*cell].found |= NO_VERSION,
+            }
+        }
+        if buffer.cells[*cell].found & NO_VERSION != 0 {
+            return None;
+        }
+        Some(Version::of_parts(buffer.findings[*cell].version, buffer.text(*cell)))
     }
 }
 
 /// The elements of a list.
 #[derive(Clone, Copy)]
 pub(super) enum Items<'a> {
-    Arena(&'a [u8], &'a [Range]),
-    Constant(&'a [Box<[u8]>]),
+    Arena(&'a [u8], &'a [Item]),
+    Constant(&'a [ConstantText]),
 }
 
 impl<'a> Items<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Arena(_, ranges) => ranges.len(),
+            Self::Arena(_, items) => items.len(),
             Self::Constant(items) => items.len(),
         }
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'a [u8], Word)> {
         (0..self.len()).map(move |index| match self {
-            Self::Arena(bytes, ranges) => &bytes[ranges[index].start()..ranges[index].end()],
-            Self::Constant(items) => &items[index],
+            Self::Arena(bytes, items) => {
+                let Item { text, word } = items[index];
+                (&bytes[text.start()..text.end()], word)
+            }
+            Self::Constant(items) => (&*items[index].text, items[index].word),
         })
     }
 }

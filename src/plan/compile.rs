@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::condition::{CohortSlot, Condition, Constant, Operator, ResultSelector, Source, names_none};
+use super::hash::Prefix;
 use super::order::Order;
-use super::{Branch, Bucket, CohortGroup, Distribution, FlagInfo, Outcome, Plan, Program, Segment, Slot};
+use super::program::{Bucket, Choice, Code, MATCH, NONE, Program, Segment, Span};
+use super::terms::{SegmentTerms, Term, Terms};
+use super::{CohortGroup, FlagInfo, Outcome, Plan, Slot};
 use crate::cohort::USER_GROUP_TYPE;
 use crate::ecma::Text;
 use crate::ecma::json::{Json, in_property_order, push_quoted};
@@ -16,58 +19,47 @@ impl Plan {
     /// evaluated; a flag with a regular expression that is not one stays.
     pub fn compile(flags: &FlagSet) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
-        let mut kept: Vec<(&Text, &Flag, Vec<Operators>)> = Vec::with_capacity(flags.flags.len());
+        let mut terms = Terms::default();
+        let mut kept: Vec<Kept> = Vec::with_capacity(flags.flags.len());
         for (key, flag) in &flags.flags {
-            match operators(flag) {
-                Ok((operators, faults)) => {
+            match terms.of_flag(flag) {
+                Ok((terms, faults)) => {
                     problems.extend(faults.into_iter().map(|message| Problem { flag: key.clone(), message }));
-                    kept.push((key, flag, operators));
+                    kept.push(Kept { key, flag, terms });
                 }
                 Err(message) => problems.push(Problem { flag: key.clone(), message }),
             }
         }
         without_cycles(&mut kept, &mut problems);
-        let rows: Vec<_> =
-            kept.iter().map(|(key, flag, _)| (*key, &flag.key, flag.dependencies.as_slice())).collect();
-        let order = Order::new(&rows);
-        let mut compiler = Compiler::default();
+        let order = Order::new(&rows(&kept));
+        let mut compiler = Compiler::new(terms);
         compiler.cohorts(&kept);
-        let outcomes: Vec<_> = kept.iter().map(|(_, flag, _)| compiler.outcomes(flag)).collect();
-        let plan = compiler.plan(kept, outcomes, order);
+        let codes: Vec<_> = kept.iter().map(|kept| compiler.outcomes(kept.flag)).collect();
+        let plan = compiler.plan(kept, codes, order);
         (plan, problems)
     }
 }
 
-/// A segment's conditions, compiled.
-type Operators = Option<Vec<Vec<Operator>>>;
-
-/// Compiles a flag's operators: what can fail.
-fn operators(flag: &Flag) -> Result<(Vec<Operators>, Vec<String>), String> {
-    let mut faults = Vec::new();
-    let mut segments = Vec::with_capacity(flag.segments.len());
-    for segment in &flag.segments {
-        let compiled = segment.conditions.as_ref().map(|any| {
-            any.iter()
-                .map(|all| {
-                    all.iter().map(|term| Operator::new(&term.op, &term.values, &mut faults)).collect()
-                })
-                .collect::<Result<Vec<Vec<_>>, String>>()
-        });
-        segments.push(compiled.transpose()?);
-    }
-    Ok((segments, faults))
+/// A flag that can be evaluated.
+struct Kept<'a> {
+    key: &'a Text,
+    flag: &'a Flag,
+    /// By segment.
+    terms: Vec<SegmentTerms>,
 }
 
-fn without_cycles(kept: &mut Vec<(&Text, &Flag, Vec<Operators>)>, problems: &mut Vec<Problem>) {
-    let rows: Vec<_> =
-        kept.iter().map(|(key, flag, _)| (*key, &flag.key, flag.dependencies.as_slice())).collect();
+fn rows<'a>(kept: &[Kept<'a>]) -> Vec<(&'a Text, &'a Text, &'a [Text])> {
+    kept.iter().map(|kept| (kept.key, &kept.flag.key, kept.flag.dependencies.as_slice())).collect()
+}
+
+fn without_cycles(kept: &mut Vec<Kept<'_>>, problems: &mut Vec<Problem>) {
     let mut in_cycle = vec![false; kept.len()];
-    for cycle in Order::new(&rows).cycles() {
-        let keys: Vec<_> = cycle.iter().map(|&index| kept[index as usize].0.to_string()).collect();
+    for cycle in Order::new(&rows(kept)).cycles() {
+        let keys: Vec<_> = cycle.iter().map(|&index| kept[index as usize].key.to_string()).collect();
         let message = format!("Detected a cycle between flags {}", keys.join(","));
         for index in cycle {
             in_cycle[index as usize] = true;
-            problems.push(Problem { flag: kept[index as usize].0.clone(), message: message.clone() });
+            problems.push(Problem { flag: kept[index as usize].key.clone(), message: message.clone() });
         }
     }
     let mut in_cycle = in_cycle.into_iter();
@@ -78,7 +70,13 @@ fn without_cycles(kept: &mut Vec<(&Text, &Flag, Vec<Operators>)>, problems: &mut
 type Codes = HashMap<(usize, Text), u32>;
 
 #[derive(Default)]
-struct Compiler {
+struct Compiler<'a> {
+    terms: Vec<Term<'a>>,
+    /// By term: its condition, or [`NONE`] so far.
+    condition_of_term: Vec<u32>,
+    /// By condition: in how many places it stands.
+    uses: Vec<u32>,
+    code: Code,
     slots: Vec<Slot>,
     slot_of_path: HashMap<Vec<Text>, u32>,
     slot_of_identity: HashMap<Option<Text>, u32>,
@@ -95,12 +93,24 @@ struct Compiler {
     /// The slots of the flag at hand.
     used: Vec<u32>,
     reads_enriched: bool,
+    /// By result key: whether some selector reads it.
+    key_is_read: Vec<bool>,
+    reads_all_results: bool,
 }
 
-impl Compiler {
+impl<'a> Compiler<'a> {
+    fn new(terms: Terms<'a>) -> Self {
+        Self {
+            condition_of_term: vec![NONE; terms.known.len()],
+            terms: terms.known,
+            code: Code { lexicon: terms.lexicon, ..Code::default() },
+            ..Self::default()
+        }
+    }
+
     /// Collects the cohorts that conditions name. (Contract: evaluation 7, step 1.)
-    fn cohorts(&mut self, flags: &[(&Text, &Flag, Vec<Operators>)]) {
-        for (_, flag, _) in flags {
+    fn cohorts(&mut self, flags: &[Kept<'_>]) {
+        for Kept { flag, .. } in flags {
             let mut named = Vec::new();
             let segments = flag.segments.iter().filter_map(|segment| segment.conditions.as_ref());
             for condition in segments.flatten().flatten() {
@@ -162,30 +172,28 @@ impl Compiler {
         codes
     }
 
-    fn plan(mut self, flags: Vec<(&Text, &Flag, Vec<Operators>)>, codes: Vec<Codes>, order: Order) -> Plan {
-        let mut programs = Vec::with_capacity(flags.len());
+    fn plan(mut self, flags: Vec<Kept<'_>>, codes: Vec<Codes>, order: Order) -> Plan {
+        self.key_is_read = vec![false; self.keys.len()];
         let mut infos = Vec::with_capacity(flags.len());
         let cohorts = std::mem::take(&mut self.cohorts_of_flag);
-        for (((map_key, flag, operators), codes), cohorts) in flags.into_iter().zip(codes).zip(cohorts) {
-            let program = self.program(flag, operators, &codes);
-            let mut all: Vec<u32> = codes.into_values().collect();
-            all.sort_unstable();
-            let may_be_absent = !program.segments.iter().any(Segment::always_decides);
+        for ((kept, codes), cohorts) in flags.into_iter().zip(codes).zip(cohorts) {
+            let slots = self.program(&kept, &codes);
+            let mut codes: Vec<u32> = codes.into_values().collect();
+            codes.sort_unstable();
             infos.push(FlagInfo {
-                map_key: map_key.clone(),
-                key: flag.key.clone(),
-                codes: all,
-                may_be_absent,
+                map_key: kept.key.clone(),
+                key: kept.flag.key.clone(),
+                codes,
                 cohorts,
+                slots,
             });
-            programs.push(program);
         }
+        self.finish();
         Plan {
             slots: self.slots,
             outcomes: self.outcomes,
             flags: infos,
-            programs,
-            result_keys: self.keys.len(),
+            code: self.code,
             groups: self.groups,
             cohort_ids: self.cohort_ids,
             order,
@@ -194,58 +202,99 @@ impl Compiler {
         }
     }
 
-    fn program(&mut self, flag: &Flag, operators: Vec<Operators>, codes: &Codes) -> Program {
-        self.used.clear();
-        let segments = flag.segments.iter().zip(operators).enumerate();
-        let segments = segments
-            .map(|(index, (segment, operators))| {
-                let code = |name: &Option<Text>| {
-                    name.as_ref()
-                        .and_then(|name| codes.get(&(index, name.clone())).copied())
-                        .unwrap_or_default()
-                };
-                Segment {
-                    conditions: segment.conditions.as_ref().zip(operators).map(|(conditions, operators)| {
-                        let any = conditions.iter().zip(operators);
-                        any.map(|(all, operators)| {
-                            all.iter().zip(operators).map(|(term, op)| self.condition(term, op)).collect()
-                        })
-                        .collect()
-                    }),
-                    bucket: segment.bucket.as_ref().map(|bucket| self.bucket(bucket, &code)),
-                    code: code(&segment.variant),
+    /// What is only known when all flags have been seen.
+    fn finish(&mut self) {
+        let Code { programs, conditions, verdicts, result_keys, .. } = &mut self.code;
+        for (condition, &uses) in conditions.iter_mut().zip(&self.uses) {
+            let depends_on_user = matches!(condition.source, Source::Slot(_) | Source::Cohorts(_));
+            if uses > 1 && depends_on_user && condition.operator.is_costly() {
+                condition.verdict = *verdicts as u32;
+                *verdicts += 1;
+            }
+        }
+        *result_keys = self.keys.len();
+        if !self.reads_all_results {
+            for program in programs {
+                if !self.key_is_read[program.result_key as usize] {
+                    program.result_key = NONE;
                 }
-            })
-            .collect();
-        self.used.sort_unstable();
-        self.used.dedup();
-        Program { segments, slots: self.used.clone().into(), result_key: self.keys[&flag.key] }
+            }
+        }
     }
 
-    fn bucket(&mut self, bucket: &flag::Bucket, code: &dyn Fn(&Option<Text>) -> u32) -> Bucket {
+    /// Lays a flag's program out, and says which slots it may read.
+    fn program(&mut self, kept: &Kept<'_>, codes: &Codes) -> Box<[u32]> {
+        self.used.clear();
+        let start = self.code.segments.len() as u32;
+        for (index, (segment, any)) in kept.flag.segments.iter().zip(&kept.terms).enumerate() {
+            let code = |name: &Option<Text>| {
+                name.as_ref().and_then(|name| codes.get(&(index, name.clone())).copied()).unwrap_or_default()
+            };
+            let first = match any {
+                None => MATCH,
+                Some(any) => {
+                    let any: Vec<Vec<u32>> = any
+                        .iter()
+                        .map(|all| all.iter().map(|&term| self.condition(term)).collect())
+                        .collect();
+                    self.code.push_steps(&any)
+                }
+            };
+            let bucket = segment.bucket.as_ref().map_or(NONE, |bucket| self.bucket(bucket, &code));
+            self.code.segments.push(Segment { first, bucket, code: code(&segment.variant) });
+        }
+        let result_key = self.keys[&kept.flag.key];
+        let end = self.code.segments.len() as u32;
+        self.code.programs.push(Program { segments: (start, end), result_key });
+        self.used.sort_unstable();
+        self.used.dedup();
+        self.used.as_slice().into()
+    }
+
+    fn bucket(&mut self, bucket: &flag::Bucket, code: &dyn Fn(&Option<Text>) -> u32) -> u32 {
         let mut prefix = bucket.salt.as_bytes().to_vec();
         prefix.push(b'/');
         let source = self.source(&bucket.selector, Reading::Text);
-        let branches = bucket.allocations.iter().map(|allocation| Branch {
-            range: allocation.range,
-            distributions: allocation
-                .distributions
-                .iter()
-                .map(|distribution| Distribution {
-                    range: distribution.range,
-                    code: code(&distribution.variant),
-                })
-                .collect(),
-        });
-        Bucket { source, prefix: prefix.into(), branches: branches.collect() }
+        self.used.extend(source.slots());
+        let start = self.code.choices.len();
+        for allocation in &bucket.allocations {
+            self.code.choices.extend(allocation.distributions.iter().map(|distribution| Choice {
+                allocation: Span::new(allocation.range),
+                distribution: Span::new(distribution.range),
+                code: code(&distribution.variant),
+            }));
+        }
+        // The first that applies wins: evaluation lets the last one.
+        self.code.choices[start..].reverse();
+        let choices = (start as u32, self.code.choices.len() as u32);
+        self.code.buckets.push(Bucket { source, prefix: Prefix::new(&prefix), choices });
+        self.code.buckets.len() as u32 - 1
     }
 
-    fn condition(&mut self, condition: &flag::Condition, operator: Operator) -> Condition {
+    /// The condition of a term, made when it is first asked for.
+    fn condition(&mut self, term: u32) -> u32 {
+        let known = self.condition_of_term[term as usize];
+        let index = if known == NONE { self.make_condition(term) } else { known };
+        self.uses[index as usize] += 1;
+        self.used.extend(self.code.conditions[index as usize].source.slots());
+        index
+    }
+
+    fn make_condition(&mut self, term: u32) -> u32 {
+        let Term { condition, operator, .. } = &mut self.terms[term as usize];
+        let condition = *condition;
+        // Terms without an operator belong to flags that are left out.
+        let operator = operator.take().and_then(Result::ok).unwrap_or(Operator::Unknown);
         let mut source = self.source(&condition.selector, Reading::Matched);
         if let (Source::Cohorts(cohorts), Operator::SetContainsAny { .. }) = (&mut source, &operator) {
             cohorts.any_of = self.cohorts_named(condition, cohorts.group);
         }
-        Condition { source, operator, matches_none: names_none(&condition.values) }
+        let index = self.code.conditions.len() as u32;
+        let matches_none = names_none(&condition.values);
+        self.code.conditions.push(Condition { source, operator, matches_none, verdict: NONE });
+        self.uses.push(0);
+        self.condition_of_term[term as usize] = index;
+        index
     }
 
     /// The values as cohorts of the group, if all are and none could be taken for a boolean.
@@ -279,7 +328,6 @@ impl Compiler {
         if identity == next {
             self.slots.push(Slot::Identity(group_type));
         }
-        self.used.push(identity);
         Source::Cohorts(Box::new(CohortSlot { slot, identity, group, any_of: None }))
     }
 
@@ -293,7 +341,6 @@ impl Compiler {
             *matched |= reading == Reading::Matched;
             *text |= reading == Reading::Text;
         }
-        self.used.push(index);
         index
     }
 
@@ -309,29 +356,41 @@ impl Compiler {
             [b"groups", group_type, b"cohort_ids"] => Some((Some(path[1].clone()), of_type(group_type)?)),
             // More than the ids, or a part of them.
             [] | [b"user"] | [b"groups"] | [b"groups", _] | [b"user", b"cohort_ids", ..] => {
-                self.reads_enriched |= !self.groups.is_empty();
+                self.reads_enriched |= !self.cohort_ids.is_empty();
                 None
             }
             [b"groups", _, b"cohort_ids", ..] => {
-                self.reads_enriched |= !self.groups.is_empty();
+                self.reads_enriched |= !self.cohort_ids.is_empty();
                 None
             }
             _ => None,
         }
     }
 
-    fn result(&self, path: &[Text]) -> Source {
-        let Some((key, path)) = path.split_first() else { return Source::Results };
+    fn result(&mut self, path: &[Text]) -> Source {
+        let Some((key, path)) = path.split_first() else {
+            self.reads_all_results = true;
+            return Source::Results;
+        };
         let Some(&key) = self.keys.get(key) else { return Source::Nothing };
-        let values = self.codes_of_key[key as usize].iter().filter_map(|&code| {
-            let mut value = self.variants[code as usize].clone();
-            for name in path {
-                value = value.property(name.as_bytes())?.into_owned();
+        self.key_is_read[key as usize] = true;
+        let mut values = Vec::new();
+        for &code in &self.codes_of_key[key as usize] {
+            if let Some(value) = property_at(&self.variants[code as usize], path) {
+                values.push((code, Constant::of(&value, &mut self.code.lexicon)));
             }
-            (value != Json::Null).then(|| (code, Constant::of(&value)))
-        });
-        Source::Result(Box::new(ResultSelector { key, values: values.collect() }))
+        }
+        Source::Result(Box::new(ResultSelector { key, values: values.into() }))
     }
+}
+
+/// The value at a path, unless there is none or it is null.
+fn property_at(value: &Json, path: &[Text]) -> Option<Json> {
+    let mut value = value.clone();
+    for name in path {
+        value = value.property(name.as_bytes())?.into_owned();
+    }
+    (value != Json::Null).then_some(value)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 //! (Contract: evaluation 5 and 6.)
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use memchr::memmem::Finder;
 
 use super::regex::Pattern;
-use super::version::Version;
+use super::version::{OwnedVersion, Version};
+use super::words::{Lexicon, Values, Word, distinct};
 use crate::ecma::json::Json;
 use crate::ecma::text::utf16_units;
 use crate::ecma::{Text, case, number};
@@ -18,6 +18,9 @@ pub struct Condition {
     pub operator: Operator,
     /// Whether the filter values contain `(none)`, which stands for a missing value.
     pub matches_none: bool,
+    /// The place for its verdict in an evaluation, where that is worth keeping: several flags have it, and it
+    /// depends on nothing but the user. Else [`NONE`](super::program::NONE).
+    pub verdict: u32,
 }
 
 /// Where a condition's value comes from.
@@ -32,6 +35,18 @@ pub enum Source {
     Result(Box<ResultSelector>),
     /// All variants so far, as one object.
     Results,
+}
+
+impl Source {
+    /// What it may read of the user.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> + use<> {
+        let [first, second] = match self {
+            Self::Slot(slot) => [Some(*slot), None],
+            Self::Cohorts(cohorts) => [Some(cohorts.slot), Some(cohorts.identity)],
+            Self::Nothing | Self::Result(_) | Self::Results => [None, None],
+        };
+        first.into_iter().chain(second)
+    }
 }
 
 #[derive(Debug)]
@@ -56,13 +71,23 @@ pub struct ResultSelector {
 /// A value known at compile time.
 #[derive(Debug)]
 pub struct Constant {
-    pub text: Option<Box<[u8]>>,
-    pub list: Option<Box<[Box<[u8]>]>>,
+    pub text: Option<ConstantText>,
+    pub list: Option<Box<[ConstantText]>>,
+}
+
+#[derive(Debug)]
+pub struct ConstantText {
+    pub text: Box<[u8]>,
+    pub word: Word,
 }
 
 impl Constant {
-    pub(super) fn of(value: &Json) -> Self {
-        Self { text: value.text(), list: value.list().map(Vec::into_boxed_slice) }
+    pub(super) fn of(value: &Json, lexicon: &mut Lexicon) -> Self {
+        let mut constant = |text: Box<[u8]>| ConstantText { word: lexicon.add(&text), text };
+        Self {
+            text: value.text().map(&mut constant),
+            list: value.list().map(|items| items.into_iter().map(&mut constant).collect()),
+        }
     }
 }
 
@@ -82,16 +107,17 @@ pub enum Operator {
     Version {
         order: Comparison,
         texts: Box<[Text]>,
-        /// Some filter value is a version: then the others do not count for users who have one.
-        has_version: bool,
+        /// Those that are versions: where there are some, the others do not count for users who have one.
+        versions: Box<[OwnedVersion]>,
     },
     SetIs {
         negated: bool,
-        values: HashSet<Text>,
+        /// The words' numbers, ascending.
+        numbers: Box<[u32]>,
     },
     SetContains {
         negated: bool,
-        values: Box<[Text]>,
+        words: Box<[Word]>,
     },
     SetContainsAny {
         negated: bool,
@@ -142,53 +168,18 @@ impl Comparison {
     }
 }
 
-/// Filter values that a text may equal. Conditions are kept small: many fit into the processor's cache.
-pub struct Values {
-    /// Looked through, where they are few.
-    few: Box<[Text]>,
-    /// Hashed, where they are many.
-    many: Option<HashSet<Text>>,
-    /// Some value is `true` in whatever case.
-    has_true: bool,
-    has_false: bool,
-}
-
-const FEW: usize = 16;
-
-impl Values {
-    fn new(texts: Vec<Text>) -> Self {
-        let has = |word: &[u8]| texts.iter().any(|text| text.as_bytes().eq_ignore_ascii_case(word));
-        let (has_true, has_false) = (has(b"true"), has(b"false"));
-        let (few, many) = if texts.len() > FEW {
-            (Box::default(), Some(texts.into_iter().collect()))
-        } else {
-            (texts.into_boxed_slice(), None)
-        };
-        Self { few, many, has_true, has_false }
-    }
-
-    /// Whether the text equals some value; booleans in whatever case, if some value is one.
-    pub fn contain(&self, text: &[u8]) -> bool {
-        if self.has_true || self.has_false {
-            if text.eq_ignore_ascii_case(b"true") {
-                return self.has_true;
-            }
-            if text.eq_ignore_ascii_case(b"false") {
-                return self.has_false;
-            }
-        }
-        self.few.iter().any(|value| value.as_bytes() == text)
-            || self.many.as_ref().is_some_and(|values| values.contains(text))
-    }
-}
-
 impl Operator {
     /// The operator of that name with its filter values. Patterns that are none are told to `faults`: a user who
     /// reaches one has no variant of the flag.
     ///
     /// # Errors
     /// Where a value is of a type that the operator cannot work with: the flag cannot be evaluated.
-    pub(super) fn new(name: &Text, values: &[Json], faults: &mut Vec<String>) -> Result<Self, String> {
+    pub(super) fn new(
+        name: &Text,
+        values: &[Json],
+        lexicon: &mut Lexicon,
+        faults: &mut Vec<String>,
+    ) -> Result<Self, String> {
         let name = name.as_bytes();
         if let Some(order) = Comparison::of(name) {
             let numbers = values.iter().map(to_number).filter(|number| !number.is_nan());
@@ -198,33 +189,47 @@ impl Operator {
             let patterns = values.iter().map(|value| pattern(value, faults)).collect();
             return Ok(Self::Regex { negated: name != b"regex match", patterns });
         }
-        let operator: fn(Vec<Text>) -> Self = match name {
-            b"is" => |texts| Self::Is { negated: false, values: Values::new(texts) },
-            b"is not" => |texts| Self::Is { negated: true, values: Values::new(texts) },
-            b"contains" => |texts| Self::Contains { negated: false, filters: substrings(&texts) },
-            b"does not contain" => |texts| Self::Contains { negated: true, filters: substrings(&texts) },
-            b"version less" => |texts| Self::version(Comparison::Less, texts),
-            b"version less or equal" => |texts| Self::version(Comparison::LessOrEqual, texts),
-            b"version greater" => |texts| Self::version(Comparison::Greater, texts),
-            b"version greater or equal" => |texts| Self::version(Comparison::GreaterOrEqual, texts),
-            b"set is" => |texts| Self::SetIs { negated: false, values: texts.into_iter().collect() },
-            b"set is not" => |texts| Self::SetIs { negated: true, values: texts.into_iter().collect() },
-            b"set contains" => |texts| Self::SetContains { negated: false, values: texts.into() },
-            b"set does not contain" => |texts| Self::SetContains { negated: true, values: texts.into() },
-            b"set contains any" => {
-                |texts| Self::SetContainsAny { negated: false, values: Values::new(texts) }
+        let negated = matches!(
+            name,
+            b"is not"
+                | b"does not contain"
+                | b"set is not"
+                | b"set does not contain"
+                | b"set does not contain any"
+        );
+        let mut words =
+            |texts: &[Text]| -> Vec<Word> { texts.iter().map(|text| lexicon.add(text.as_bytes())).collect() };
+        Ok(match name {
+            b"is" | b"is not" => Self::Is { negated, values: Values::new(&words(&texts(values)?)) },
+            b"contains" | b"does not contain" => {
+                Self::Contains { negated, filters: substrings(&texts(values)?) }
             }
-            b"set does not contain any" => {
-                |texts| Self::SetContainsAny { negated: true, values: Values::new(texts) }
+            b"version less" => Self::version(Comparison::Less, texts(values)?),
+            b"version less or equal" => Self::version(Comparison::LessOrEqual, texts(values)?),
+            b"version greater" => Self::version(Comparison::Greater, texts(values)?),
+            b"version greater or equal" => Self::version(Comparison::GreaterOrEqual, texts(values)?),
+            b"set is" | b"set is not" => {
+                let words = words(&texts(values)?);
+                Self::SetIs { negated, numbers: distinct(words.iter().map(|word| word.number())) }
             }
-            _ => return Ok(Self::Unknown),
-        };
-        Ok(operator(texts(values)?))
+            b"set contains" | b"set does not contain" => {
+                Self::SetContains { negated, words: words(&texts(values)?).into() }
+            }
+            b"set contains any" | b"set does not contain any" => {
+                Self::SetContainsAny { negated, values: Values::new(&words(&texts(values)?)) }
+            }
+            _ => Self::Unknown,
+        })
     }
 
     fn version(order: Comparison, texts: Vec<Text>) -> Self {
-        let has_version = texts.iter().any(|text| Version::parse(text.as_bytes()).is_some());
-        Self::Version { order, texts: texts.into(), has_version }
+        let versions = texts.iter().filter_map(|text| Version::parse(text.as_bytes()));
+        Self::Version { order, versions: versions.map(Version::into_owned).collect(), texts: texts.into() }
+    }
+
+    /// Whether finding the verdict out costs more than looking it up.
+    pub(super) fn is_costly(&self) -> bool {
+        !matches!(self, Self::Is { .. } | Self::Unknown)
     }
 }
 

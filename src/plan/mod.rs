@@ -1,17 +1,21 @@
 //! Flags compiled for evaluation, once per update.
 //!
-//! In: a [`FlagSet`]. Out: a [`Plan`]: conditions ready to run, the *slots* (the distinct values that the flags
-//! read from a user) and the *outcomes* (one small integer for each flag, segment and variant that can come
-//! out, metadata merged). Feeds evaluation and the snapshot.
+//! In: a [`FlagSet`](crate::flag::FlagSet). Out: a [`Plan`]: programs ready to run, the *slots* (the distinct
+//! values that the flags read from a user) and the *outcomes* (one small integer for each flag, segment and
+//! variant that can come out, metadata merged). Feeds evaluation and the snapshot.
 
 mod compile;
 pub mod condition;
+mod hash;
 mod order;
+pub mod program;
 pub mod regex;
+mod terms;
 pub mod version;
+pub mod words;
 
-use self::condition::{Condition, Source};
 use self::order::Order;
+use self::program::Code;
 use crate::ecma::Text;
 use crate::ecma::json::Json;
 
@@ -21,61 +25,13 @@ pub struct Plan {
     slots: Vec<Slot>,
     outcomes: Vec<Outcome>,
     flags: Vec<FlagInfo>,
-    programs: Vec<Program>,
-    result_keys: usize,
+    code: Code,
     groups: Vec<CohortGroup>,
     cohort_ids: Vec<Text>,
     order: Order,
     reads_enriched_user: bool,
     /// By code: the variant as a value.
     variants: Vec<Json>,
-}
-
-/// A flag ready to run.
-pub struct Program {
-    pub segments: Box<[Segment]>,
-    /// Ascending.
-    pub slots: Box<[u32]>,
-    /// Index of the key under which the variant is found by later flags.
-    pub result_key: u32,
-}
-
-/// Codes of 0 mean: no variant, on to the next segment.
-pub struct Segment {
-    /// `None` matches always. Outer list OR, inner list AND.
-    pub conditions: Option<Box<[Box<[Condition]>]>>,
-    pub bucket: Option<Bucket>,
-    pub code: u32,
-}
-
-pub struct Bucket {
-    pub source: Source,
-    /// What is hashed before the value: the salt and a slash.
-    pub prefix: Box<[u8]>,
-    pub branches: Box<[Branch]>,
-}
-
-/// An allocation.
-pub struct Branch {
-    pub range: (f64, f64),
-    pub distributions: Box<[Distribution]>,
-}
-
-pub struct Distribution {
-    pub range: (f64, f64),
-    pub code: u32,
-}
-
-impl Segment {
-    /// Whether every user who gets here has a variant.
-    fn always_decides(&self) -> bool {
-        let matches_always = self.conditions.as_ref().is_none_or(|any| any.iter().any(|all| all.is_empty()));
-        let distributions =
-            self.bucket.iter().flat_map(|bucket| &bucket.branches).flat_map(|branch| &branch.distributions);
-        matches_always
-            && self.code != 0
-            && distributions.into_iter().all(|distribution| distribution.code != 0)
-    }
 }
 
 /// Something a caller reads from its user.
@@ -113,10 +69,10 @@ pub struct FlagInfo {
     pub key: Text,
     /// The codes that can come out, ascending. Code 0, no variant, is always possible besides.
     pub codes: Vec<u32>,
-    /// Whether the flag can be without a variant (code 0).
-    pub may_be_absent: bool,
     /// Indexes into [`Plan::cohort_ids`], in the order in which the flag names them.
     pub cohorts: Vec<u32>,
+    /// Indexes into [`Plan::slots`], ascending: what the flag may read.
+    pub slots: Box<[u32]>,
 }
 
 /// The cohorts of one kind of group.
@@ -167,14 +123,8 @@ impl Plan {
         &self.cohort_ids
     }
 
-    /// By the same index as [`Plan::flags`].
-    pub fn programs(&self) -> &[Program] {
-        &self.programs
-    }
-
-    /// How many distinct keys results have.
-    pub fn result_keys(&self) -> usize {
-        self.result_keys
+    pub fn code(&self) -> &Code {
+        &self.code
     }
 
     /// The variant of a code as a value.
@@ -187,7 +137,7 @@ impl Plan {
     pub fn select(&self, keys: Option<&[Text]>) -> Selection {
         let flags = self.order.select(keys.filter(|keys| !keys.is_empty()));
         let mut slots: Vec<u32> =
-            flags.iter().flat_map(|&flag| self.programs[flag as usize].slots.iter().copied()).collect();
+            flags.iter().flat_map(|&flag| self.flags[flag as usize].slots.iter().copied()).collect();
         slots.sort_unstable();
         slots.dedup();
         Selection { flags, slots, reads_enriched_user: self.reads_enriched_user }

@@ -11,7 +11,24 @@ pub struct Version<'a> {
     pre: Option<&'a [u8]>,
 }
 
+/// A version that keeps its text.
+#[derive(Clone, Debug)]
+pub struct OwnedVersion {
+    numbers: [f64; 3],
+    pre: Option<Box<[u8]>>,
+}
+
+impl OwnedVersion {
+    pub fn as_version(&self) -> Version<'_> {
+        Version { numbers: self.numbers, pre: self.pre.as_deref() }
+    }
+}
+
 impl<'a> Version<'a> {
+    pub fn into_owned(self) -> OwnedVersion {
+        OwnedVersion { numbers: self.numbers, pre: self.pre.map(Box::from) }
+    }
+
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let (core, pre) = match text.iter().position(|&byte| byte == b'-') {
             Some(at) => (&text[..at], Some(&text[at..])),
@@ -25,6 +42,16 @@ impl<'a> Version<'a> {
         }
         let is_complete = if pre.is_some() { count == 3 } else { count >= 2 };
         (is_complete && pre.is_none_or(is_pre_release)).then_some(Self { numbers, pre })
+    }
+
+    /// The numbers, and how many bytes at the end of the text are the pre-release.
+    pub fn parts(&self) -> ([f64; 3], Option<u32>) {
+        (self.numbers, self.pre.map(|pre| pre.len() as u32))
+    }
+
+    /// The version of a text that has these [`parts`](Self::parts).
+    pub fn of_parts((numbers, pre): ([f64; 3], Option<u32>), text: &'a [u8]) -> Self {
+        Self { numbers, pre: pre.and_then(|length| text.get(text.len().checked_sub(length as usize)?..)) }
     }
 
     pub fn compare(&self, other: &Version<'_>) -> Ordering {
