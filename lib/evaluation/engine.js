@@ -2,6 +2,7 @@
 
 const { View } = require('./view');
 const { plainUser } = require('./context');
+const { unreadable } = require('./values');
 
 /**
  * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
@@ -9,10 +10,12 @@ const { plainUser } = require('./context');
  * @typedef {{ view(): import('./view').NativeView }} Source
  */
 
+const UNREADABLE = '[Experiment] a property of a user cannot be read as text: no condition matches it';
+
 class Engine {
   /**
    * @param {Source} source
-   * @param {(message: string) => void} onProblem told once what an update leaves wrong
+   * @param {(message: string, error?: unknown) => void} onProblem told once an update what is wrong with it or with users
    */
   constructor(source, onProblem) {
     this.source = source;
@@ -55,9 +58,20 @@ class Engine {
     for (;;) {
       const view = this.view || this.#renew();
       const selection = view.select(flagKeys);
-      if (selection.evaluate(user, enriched)) return selection;
+      if (selection.evaluate(user, enriched)) {
+        if (unreadable.found !== undefined) this.#reportUnreadable(unreadable.found.error);
+        return selection;
+      }
       this.#renew();
     }
+  }
+
+  /** @param {unknown} error why a property of a user has no text */
+  #reportUnreadable(error) {
+    unreadable.found = undefined;
+    if (this.reported.has(UNREADABLE)) return;
+    this.reported.add(UNREADABLE);
+    this.onProblem(UNREADABLE, error);
   }
 
   /** Flags have been written that the view does not know. */
