@@ -7,6 +7,7 @@
 
 const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
+const { interpret } = require('../lib/evaluation/reader');
 const { innerOf } = require('../lib/local-client');
 const { realisticFlags, realisticUser } = require('./flags');
 const { medians, duration, table } = require('./measure');
@@ -40,10 +41,8 @@ for (const { name, flags, keys, goal, floor } of CASES) {
   /** @type {any[]} */
   let values = [];
   const { evaluate } = selection().native;
-  require('../lib/evaluation/reader').interpret(selection().native.slots, (...read) => (values = read))(
-    users[0],
-    false,
-  );
+  const { codes } = selection().view;
+  interpret(selection().native.slots, (...read) => (values = read), codes)(users[0], 0);
   const [theirs, our, results, call] = medians([
     { name: 'upstream', run: () => before.evaluateV2(next(), keys) },
     { name: 'ours', run: () => client.evaluateV2(next(), keys) },

@@ -94,7 +94,7 @@ export declare class View {
   /** A sentence for every flag some of whose cohorts are not there. */
   unavailable(): Array<string>
   /** Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`. */
-  select(keys: string[] | null | undefined, codes: Uint32Array): { id: number, flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }
+  select(keys: string[] | null | undefined, codes: Uint32Array): { id: number, flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }
   /** The variant of an outcome code as JSON, as the server worded it, with its merged metadata. */
   outcome(code: number): string
 }

@@ -51,6 +51,34 @@ impl Slots for JsonUser<'_> {
     }
 }
 
+/// A user with some value in every slot.
+struct OtherUser {
+    turn: u32,
+}
+
+impl Slots for OtherUser {
+    fn read(&mut self, slot: u32, into: &mut SlotBuffer) {
+        match (slot + self.turn) % 4 {
+            0 => {
+                into.bytes().extend_from_slice(b"another user's value, longer than most");
+                into.set_string();
+            }
+            1 => {
+                for item in ["1.2.3", "x", "true"] {
+                    into.bytes().extend_from_slice(item.as_bytes());
+                    into.push_item();
+                }
+                into.set_list();
+            }
+            2 => {
+                into.bytes().extend_from_slice(b"[\"x\",\"y\",1]");
+                into.set_string();
+            }
+            _ => into.set_present(),
+        }
+    }
+}
+
 /// JavaScript's text of a JSON value; numbers as ECMAScript prints them.
 fn text(value: &Value) -> String {
     match value {
@@ -66,20 +94,18 @@ fn codes(flags: &Value, context: &Value, world: &World) -> Vec<(Text, u32)> {
     let snapshot = world.load();
     let plan = &snapshot.plan;
     let selection = plan.select(None);
-    let mut codes = vec![u32::MAX; selection.flags.len()];
+    let run = |slots: &mut dyn Slots, scratch: &mut Scratch| {
+        let mut codes = vec![u32::MAX; selection.flags.len()];
+        evaluate(plan, &snapshot.cohorts, &selection, CohortSource::Stored, slots, scratch, &mut codes);
+        codes
+    };
     let mut user = JsonUser { context, slots: plan.slots() };
+    let codes = run(&mut user, &mut Scratch::default());
+    // What other users leave in the working memory does not count.
     let mut scratch = Scratch::default();
-    for _ in 0..2 {
-        // The second time the working memory has been used.
-        evaluate(
-            plan,
-            &snapshot.cohorts,
-            &selection,
-            CohortSource::Stored,
-            &mut user,
-            &mut scratch,
-            &mut codes,
-        );
+    for turn in 0..4 {
+        run(&mut OtherUser { turn }, &mut scratch);
+        assert_eq!(run(&mut user, &mut scratch), codes);
     }
     assert!(codes.iter().all(|&code| (code as usize) < plan.outcomes().len().max(1)));
     selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).zip(codes).collect()

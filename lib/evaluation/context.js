@@ -38,6 +38,31 @@ function groupName(user, type) {
 }
 
 /**
+ * The properties of the user's group of a type, if it has any.
+ * @param {any} user
+ * @param {string} type
+ */
+function groupProperties(user, type) {
+  const name = groupName(user, type);
+  if (name === undefined) return undefined;
+  const properties = property(property(user.group_properties, type), name);
+  const hasSome = properties && typeof properties === 'object' && Object.keys(properties).length > 0;
+  return hasSome ? properties : undefined;
+}
+
+/**
+ * The cohorts of the user's group of a type, if it is in any.
+ * @param {any} user
+ * @param {string} type
+ */
+function groupCohortIds(user, type) {
+  const name = groupName(user, type);
+  if (name === undefined) return undefined;
+  const cohortIds = property(property(user.group_cohort_ids, type), name);
+  return cohortIds && cohortIds.length > 0 ? cohortIds : undefined;
+}
+
+/**
  * What the context holds of the user's group of a type, or `undefined`.
  * @param {any} user
  * @param {string} type
@@ -48,12 +73,10 @@ function group(user, type) {
   /** @type {Record<string, any>} */
   const result = Object.create(null);
   result.group_name = name;
-  const properties = property(property(user.group_properties, type), name);
-  if (properties && typeof properties === 'object' && Object.keys(properties).length > 0) {
-    result.group_properties = properties;
-  }
-  const cohortIds = property(property(user.group_cohort_ids, type), name);
-  if (cohortIds && cohortIds.length > 0) result.cohort_ids = cohortIds;
+  const properties = groupProperties(user, type);
+  if (properties !== undefined) result.group_properties = properties;
+  const cohortIds = groupCohortIds(user, type);
+  if (cohortIds !== undefined) result.cohort_ids = cohortIds;
   return result;
 }
 
@@ -99,4 +122,13 @@ function define(object, name, value) {
   Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
-module.exports = { GROUP_PROPERTIES, plainUser, groupName, group, context, define };
+module.exports = {
+  GROUP_PROPERTIES,
+  plainUser,
+  groupName,
+  groupProperties,
+  groupCohortIds,
+  group,
+  context,
+  define,
+};

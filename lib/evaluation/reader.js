@@ -1,7 +1,7 @@
 'use strict';
 
 const codegen = require('./codegen');
-const { GROUP_PROPERTIES, group, groupName, context } = require('./context');
+const { GROUP_PROPERTIES, group, groupName, groupProperties, groupCohortIds, context } = require('./context');
 const { INHERITED_NAMES, hasOwn, property, text, matched, matchedAndText, identity } = require('./values');
 
 /**
@@ -12,8 +12,9 @@ const { INHERITED_NAMES, hasOwn, property, text, matched, matchedAndText, identi
  *
  * @typedef {{ path?: string[], matched?: boolean, text?: boolean, identity?: boolean, group?: string }} Slot
  * `path` is the selector below `context`; `identity` slots read the user id, or the first name of `group`.
- * @typedef {(enriched: boolean, ...values: any[]) => void} NativeEvaluate
- * @typedef {(user: any, enriched: boolean) => void} Reader
+ * @typedef {(...values: any[]) => void} NativeEvaluate
+ * @typedef {(user: any, source: number) => void} Reader `source` is put into the first of the codes, just before
+ * the native call: reading may run getters that evaluate too
  */
 
 /** What generated code refers to, by these names. */
@@ -25,6 +26,8 @@ const HELPERS = {
   hasOwn,
   group,
   groupName,
+  groupProperties,
+  groupCohortIds,
   read,
   none: Object.freeze({}),
 };
@@ -39,6 +42,27 @@ function form(slot) {
   return slot.matched ? 'matchedAndText' : 'text';
 }
 
+/** What a group is made of, and how to read it without making the whole. */
+const GROUP_PARTS = Object.assign(Object.create(null), {
+  group_name: groupName,
+  group_properties: groupProperties,
+  cohort_ids: groupCohortIds,
+});
+/** The same, by the names that generated code has for them. */
+const GROUP_PART_HELPERS = Object.assign(Object.create(null), {
+  group_name: 'groupName',
+  group_properties: 'groupProperties',
+  cohort_ids: 'groupCohortIds',
+});
+
+/**
+ * The part of a group that a path goes through, if it does.
+ * @param {string[]} path
+ */
+function groupPart(path) {
+  return path.length >= 3 && path[0] === 'groups' ? path[2] : '';
+}
+
 /**
  * The value that a slot names, before it is put into the form that crosses.
  * @param {Slot} slot
@@ -50,8 +74,12 @@ function read(slot, user) {
   const path = slot.path || [];
   let value;
   let at = 2;
+  const part = GROUP_PARTS[groupPart(path)];
   if (path.length >= 2 && path[0] === 'user') {
     value = GROUP_PROPERTIES.has(path[1]) ? undefined : property(user, path[1]);
+  } else if (part !== undefined) {
+    value = part(user, path[1]);
+    at = 3;
   } else if (path.length >= 2 && path[0] === 'groups') {
     value = group(user, path[1]);
   } else {
@@ -65,14 +93,16 @@ function read(slot, user) {
 /**
  * @param {Slot[]} slots
  * @param {NativeEvaluate} evaluate
+ * @param {Uint32Array} codes
  * @returns {Reader}
  */
-function interpret(slots, evaluate) {
+function interpret(slots, evaluate, codes) {
   const forms = slots.map((slot) => HELPERS[form(slot)]);
-  return (user, enriched) => {
-    /** @type {[boolean, ...any[]]} */
-    const values = [enriched];
+  return (user, source) => {
+    /** @type {any[]} */
+    const values = [];
     for (let i = 0; i < slots.length; i++) values.push(forms[i](read(slots[i], user)));
+    codes[0] = source;
     Reflect.apply(evaluate, undefined, values);
   };
 }
@@ -80,15 +110,23 @@ function interpret(slots, evaluate) {
 /**
  * @param {Slot[]} slots
  * @param {NativeEvaluate} evaluate
+ * @param {Uint32Array} codes
  * @returns {Reader}
  */
-function compile(slots, evaluate) {
-  if (!codegen.allowed) return interpret(slots, evaluate);
+function compile(slots, evaluate, codes) {
+  if (!codegen.allowed) return interpret(slots, evaluate, codes);
   const lines = new Lines();
-  const values = slots.map((slot, index) => `${form(slot)}(${lines.expression(slot, index)})`);
-  const names = Object.keys(HELPERS);
-  const body = `'use strict'; return (user, enriched) => { ${lines.text.join(' ')} evaluate(${['enriched', ...values].join(', ')}); };`;
-  return new Function('evaluate', 'slots', ...names, body)(evaluate, slots, ...Object.values(HELPERS));
+  const names = slots.map((slot, index) => {
+    lines.text.push(`const v${index} = ${form(slot)}(${lines.expression(slot, index)});`);
+    return `v${index}`;
+  });
+  const body = `'use strict'; return (user, source) => { ${lines.text.join(' ')} codes[0] = source; evaluate(${names.join(', ')}); };`;
+  return new Function('evaluate', 'slots', 'codes', ...Object.keys(HELPERS), body)(
+    evaluate,
+    slots,
+    codes,
+    ...Object.values(HELPERS),
+  );
 }
 
 /** Straight-line code that reads each common prefix of the slots' paths once. */
@@ -114,6 +152,8 @@ class Lines {
     if (path.length < 2 || (path[0] !== 'user' && path[0] !== 'groups')) return `read(slots[${index}], user)`;
     if (path[0] === 'user' && GROUP_PROPERTIES.has(path[1])) return 'undefined';
     const last = path.length - 1;
+    const part = GROUP_PART_HELPERS[groupPart(path)];
+    if (part !== undefined && last === 2) return `${part}(user, ${JSON.stringify(path[1])})`;
     if (path[0] === 'groups' && last === 1) return `group(user, ${JSON.stringify(path[1])})`;
     return this.access(this.object(path.slice(0, last)), path[last]);
   }
@@ -129,9 +169,11 @@ class Lines {
     const known = this.objects.get(key);
     if (known !== undefined) return known;
     const last = path.length - 1;
+    const part = last === 2 ? GROUP_PART_HELPERS[groupPart(path)] : undefined;
+    const helper = part || (path[0] === 'groups' && last === 1 ? 'group' : undefined);
     const value =
-      path[0] === 'groups' && last === 1
-        ? `group(user, ${JSON.stringify(path[1])})`
+      helper !== undefined
+        ? `${helper}(user, ${JSON.stringify(path[1])})`
         : this.access(this.object(path.slice(0, last)), path[last]);
     const name = `o${this.objects.size}`;
     this.objects.set(key, name);

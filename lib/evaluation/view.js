@@ -24,6 +24,8 @@ const PATTERN = 1;
 
 /** What the native side says of a call. */
 const Status = { Done: 0, Stale: 1 };
+/** What the native side is told before: whose cohort ids to take. */
+const CohortSource = { Stored: 0, Caller: 1 };
 
 /** The pattern of a call whose set of absent flags is too rare to have a number. */
 const UNNUMBERED = 0xffffffff;
@@ -122,7 +124,7 @@ class Selection {
     this.view = view;
     this.native = native;
     this.uses = 0;
-    this.read = reader.interpret(native.slots, native.evaluate);
+    this.read = reader.interpret(native.slots, native.evaluate, view.codes);
     /** @type {((codes: Uint32Array) => any)[]} one a pattern of absent flags, as they come up */
     this.makers = [];
   }
@@ -135,7 +137,7 @@ class Selection {
    */
   evaluate(user, enriched) {
     if (this.uses < COMPILE_AFTER && ++this.uses === COMPILE_AFTER) this.#compile();
-    this.read(user, enriched);
+    this.read(user, enriched ? CohortSource.Caller : CohortSource.Stored);
     return this.view.codes[STATUS] === Status.Done;
   }
 
@@ -174,7 +176,7 @@ class Selection {
   }
 
   #compile() {
-    this.read = reader.compile(this.native.slots, this.native.evaluate);
+    this.read = reader.compile(this.native.slots, this.native.evaluate, this.view.codes);
   }
 
   /** @param {Uint32Array} codes */

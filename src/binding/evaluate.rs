@@ -1,8 +1,8 @@
 //! The hot path: a plain native function per selection, one argument a slot, outcome codes out.
 //!
-//! In: `enriched` and the slot values as arguments. Out, in a `Uint32Array` that both sides share: a status,
-//! the number of the pattern of absent flags, then one outcome code a flag. Nothing is allocated once the
-//! buffers have grown to what the users' values need.
+//! In: the slot values as arguments. In a `Uint32Array` that both sides share, in: where cohorts come from. Out,
+//! in the same array: a status, the number of the pattern of absent flags, then one outcome code a flag.
+//! Nothing is allocated once the buffers have grown to what the users' values need.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -20,6 +20,8 @@ use crate::snapshot::{Snapshot, World};
 
 /// Codes before the flags' own: a status and a pattern number.
 pub(super) const HEADER: usize = 2;
+/// In: the user's cohort ids are to be taken as they are.
+const ENRICHED: u32 = 1;
 const DONE: u32 = 0;
 /// The snapshot has been replaced: the view must be renewed before this selection can answer.
 const STALE: u32 = 1;
@@ -69,7 +71,6 @@ struct Bound {
     selection: Selection,
     /// Slot to argument; slots of other selections have none.
     argument_of_slot: Vec<u32>,
-    arguments: RefCell<Vec<sys::napi_value>>,
     codes: Codes,
     patterns: RefCell<Patterns>,
 }
@@ -134,15 +135,12 @@ pub unsafe fn bind(
     let slots = pinned.snapshot.borrow().plan.slots().len();
     let mut argument_of_slot = vec![0; slots];
     for (index, &slot) in selection.slots.iter().enumerate() {
-        // The first argument is `enriched`.
-        argument_of_slot[slot as usize] = index as u32 + 1;
+        argument_of_slot[slot as usize] = index as u32;
     }
-    let arguments = RefCell::new(vec![ptr::null_mut(); selection.slots.len() + 1]);
     let bound = Box::into_raw(Box::new(Bound {
         pinned,
         selection,
         argument_of_slot,
-        arguments,
         codes,
         patterns: RefCell::default(),
     }));
@@ -177,17 +175,41 @@ unsafe extern "C" fn finalize(env: sys::napi_env, bound: *mut c_void, _hint: *mu
     unsafe { sys::napi_delete_reference(env, bound.codes.reference) };
 }
 
+/// Most selections read no more slots than this.
+const FEW_ARGUMENTS: usize = 16;
+
 /// What JavaScript calls. A panic becomes an exception.
 unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut data = ptr::null_mut();
-        let mut count = 0;
-        // SAFETY: `env` and `info` are those of this call; with no room for arguments only `data` is written.
-        unsafe { sys::napi_get_cb_info(env, info, &mut count, ptr::null_mut(), ptr::null_mut(), &mut data) };
+        let mut arguments = [ptr::null_mut(); FEW_ARGUMENTS];
+        let mut count = arguments.len();
+        // SAFETY: `env` and `info` are those of this call; there is room for `count` arguments, and Node-API
+        // fills what is not given with `undefined`.
+        unsafe {
+            sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data)
+        };
         // SAFETY: `data` is the `Bound` given to `napi_create_function`; it lives as long as the function,
         // which is running.
         let bound = unsafe { &*data.cast::<Bound>() };
-        bound.run(env, info);
+        let wanted = bound.selection.slots.len();
+        if wanted <= FEW_ARGUMENTS {
+            return bound.run(env, &arguments);
+        }
+        let mut arguments = vec![ptr::null_mut(); wanted];
+        let mut count = wanted;
+        // SAFETY: as above.
+        unsafe {
+            sys::napi_get_cb_info(
+                env,
+                info,
+                &mut count,
+                arguments.as_mut_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        bound.run(env, &arguments);
     }));
     if outcome.is_err() {
         // SAFETY: the strings are NUL-terminated and static.
@@ -199,36 +221,21 @@ unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> 
 }
 
 impl Bound {
-    fn run(&self, env: sys::napi_env, info: sys::napi_callback_info) {
+    fn run(&self, env: sys::napi_env, arguments: &[sys::napi_value]) {
         // SAFETY: `codes` is kept alive by its reference and is never detached: JavaScript code outside of
         // this package does not get hold of it. No other reference to its memory exists during this call,
         // in which no JavaScript runs.
         let codes = unsafe { std::slice::from_raw_parts_mut(self.codes.data, self.codes.length) };
+        let enriched = codes[0] == ENRICHED;
         if self.pinned.epoch.get() != self.pinned.world.epoch() {
             codes[0] = STALE;
             return;
         }
-        let mut arguments = self.arguments.borrow_mut();
-        let mut count = arguments.len();
-        // SAFETY: there is room for `count` values; Node-API fills what is not given with `undefined`.
-        unsafe {
-            sys::napi_get_cb_info(
-                env,
-                info,
-                &mut count,
-                arguments.as_mut_ptr(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        };
-        let mut enriched = false;
-        // SAFETY: the first argument is a handle of this call.
-        unsafe { sys::napi_get_value_bool(env, arguments[0], &mut enriched) };
         let source = if enriched { CohortSource::Caller } else { CohortSource::Stored };
         let snapshot = self.pinned.snapshot.borrow();
         let (header, codes) = codes.split_at_mut(HEADER);
         let codes = &mut codes[..self.selection.flags.len()];
-        let mut slots = Arguments { env, values: &arguments, of_slot: &self.argument_of_slot };
+        let mut slots = Arguments { env, values: arguments, of_slot: &self.argument_of_slot };
         evaluation::evaluate(
             &snapshot.plan,
             &snapshot.cohorts,

@@ -1,5 +1,6 @@
 //! JavaScript strings to [`Text`] and back, lone surrogates intact.
 
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
@@ -66,57 +67,39 @@ pub unsafe fn create_string(env: sys::napi_env, bytes: &[u8]) -> Result<sys::nap
     }
 }
 
-/// The replacement character, which Node-API writes for a lone surrogate (and for itself).
-const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
-
 /// Appends a JavaScript string to WTF-8 bytes. `false`, with nothing appended, if the value is not a string.
+///
+/// By way of UTF-16, which is exact for lone surrogates and which V8 hands over faster than UTF-8.
 ///
 /// # Safety
 /// `env` must be a live environment on its own thread and `value` a handle of an open scope in it.
 pub unsafe fn push_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
-    /// Node-API stops before a character that does not fit, and ends with a NUL.
-    const SLACK: usize = 4;
-    let start = bytes.len();
-    let mut room = 124;
-    loop {
-        bytes.reserve(room + SLACK);
-        let capacity = bytes.capacity() - start;
-        let mut written = 0;
-        // SAFETY: `capacity` bytes behind `start` are allocated; Node-API writes no more than that.
-        let status = unsafe {
-            let target = bytes.as_mut_ptr().add(start).cast();
-            sys::napi_get_value_string_utf8(env, value, target, capacity, &mut written)
-        };
-        if status != sys::Status::napi_ok {
-            return false;
-        }
-        if written + SLACK <= capacity {
-            // SAFETY: Node-API has just initialised `written` bytes behind `start`.
-            unsafe { bytes.set_len(start + written) };
-            break;
-        }
-        // It may have been cut: ask for the length and read again.
-        // SAFETY: with a null buffer Node-API writes the length only.
-        let status = unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut room) };
-        if status != sys::Status::napi_ok {
-            return false;
-        }
-        room += SLACK;
+    /// Longer strings are read into memory of their own.
+    const SHORT: usize = 256;
+    let mut units = [const { MaybeUninit::<u16>::uninit() }; SHORT];
+    let mut length = 0;
+    // SAFETY: there is room for `SHORT` units, of which Node-API writes no more, its terminator included.
+    let status = unsafe {
+        sys::napi_get_value_string_utf16(env, value, units.as_mut_ptr().cast(), SHORT, &mut length)
+    };
+    if status != sys::Status::napi_ok {
+        return false;
     }
-    let text = &bytes[start..];
-    if !text.is_ascii() && memchr::memmem::find(text, REPLACEMENT).is_some() {
-        bytes.truncate(start);
+    if length + 1 >= SHORT {
+        // It may have been cut.
         // SAFETY: as for this function.
-        return unsafe { push_utf16_string(env, value, bytes) };
+        return unsafe { push_long_string(env, value, bytes) };
     }
+    // SAFETY: Node-API has just initialised `length` units.
+    push_utf16(unsafe { std::slice::from_raw_parts(units.as_ptr().cast(), length) }, bytes);
     true
 }
 
-/// As [`push_string`], by way of UTF-16: exact for lone surrogates too.
+/// As [`push_string`], for any length.
 ///
 /// # Safety
 /// As [`push_string`].
-unsafe fn push_utf16_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
+unsafe fn push_long_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
     let mut length = 0;
     // SAFETY: with a null buffer Node-API writes the length only.
     if unsafe { sys::napi_get_value_string_utf16(env, value, ptr::null_mut(), 0, &mut length) }

@@ -126,7 +126,7 @@ impl View {
 
     /// Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`.
     #[napi(
-        ts_return_type = "{ id: number, flags: string[], slots: SlotDescription[], evaluate: (enriched: boolean, ...values: any[]) => void }"
+        ts_return_type = "{ id: number, flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }"
     )]
     pub fn select<'env>(
         &self,

@@ -116,6 +116,11 @@ impl<'de> Deserialize<'de> for Text {
 /// Appends UTF-16 code units to WTF-8 bytes. The bytes before must not end in a lone lead surrogate whose
 /// trail comes first in `units`.
 pub fn push_utf16(units: &[u16], bytes: &mut Vec<u8>) {
+    if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
+        // ASCII, as most texts are.
+        bytes.extend(units.iter().map(|&unit| unit as u8));
+        return;
+    }
     for unit in char::decode_utf16(units.iter().copied()) {
         match unit {
             Ok(c) => {

@@ -181,8 +181,7 @@ impl SlotBuffer {
     /// Puts a value into a cell as `fill` says.
     #[inline]
     pub(super) fn put(&mut self, cell: usize, fill: impl FnOnce(&mut Self)) {
-        self.cells[cell].kind = Kind::Missing;
-        self.cells[cell].found = 0;
+        self.cells[cell] = Cell { kind: Kind::Missing, ..Cell::default() };
         self.current = cell;
         self.first_item = self.items.len();
         self.start = self.bytes.len();
