@@ -14,7 +14,7 @@ class Mailbox {
     /** @type {Map<number, { resolve: (text: string | undefined) => void, reject: (error: Error) => void }>} */
     this.waiting = new Map();
     let hasComplained = false;
-    this.receive = (/** @type {Message} */ message) => {
+    const receive = (/** @type {Message} */ message) => {
       if (message.kind === 'end') return this.#end(message);
       try {
         onMessage(message);
@@ -24,6 +24,9 @@ class Mailbox {
         hasComplained = true;
       }
     };
+    // Asked by tools that look for what keeps a process alive: only a promise that is waited for does.
+    receive.hasRef = () => this.waiting.size > 0;
+    this.receive = receive;
   }
 
   /**

@@ -16,7 +16,7 @@ const { headersOf } = require('./orders');
 function takeStreamOrders(factory) {
   /** @type {Map<number, import('../../index').StreamEventSource>} */
   const open = new Map();
-  return (order) => {
+  const take = (/** @type {Order} */ order) => {
     const { id, kind } = order;
     if (kind === 'close') {
       const source = open.get(id);
@@ -30,6 +30,8 @@ function takeStreamOrders(factory) {
       native.streamFailed(id, undefined, error instanceof Error ? error.message : String(error));
     }
   };
+  take.hasRef = () => false;
+  return take;
 }
 
 /**
