@@ -142,7 +142,7 @@ class LocalEvaluationClient {
   }
 
   /**
-   * Whether all cohorts of the flags are there; logs the first flag of which some are not.
+   * Whether all cohorts of the flags are there; logs the first flag of which some are not, once an update.
    *
    * @protected
    * @param {Record<string, Set<string>>} idsByFlag
@@ -153,7 +153,7 @@ class LocalEvaluationClient {
     for (const key of Object.keys(idsByFlag)) {
       const missing = [...idsByFlag[key]].filter((id) => !available.has(id));
       if (missing.length > 0) {
-        this.logger.error(
+        inner(this).engine.report(
           `[Experiment] Flag ${key} has cohort ids ${missing} unavailable, evaluation may be incorrect`,
         );
         return false;

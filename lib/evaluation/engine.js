@@ -15,7 +15,7 @@ const UNREADABLE = '[Experiment] a property of a user cannot be read as text: no
 class Engine {
   /**
    * @param {Source} source
-   * @param {(message: string, error?: unknown) => void} onProblem told once an update what is wrong with it or with users
+   * @param {(message: string, ...details: unknown[]) => void} onProblem told once an update what is wrong with it or with users
    */
   constructor(source, onProblem) {
     this.source = source;
@@ -69,9 +69,18 @@ class Engine {
   /** @param {unknown} error why a property of a user has no text */
   #reportUnreadable(error) {
     unreadable.found = undefined;
-    if (this.reported.has(UNREADABLE)) return;
-    this.reported.add(UNREADABLE);
-    this.onProblem(UNREADABLE, error);
+    this.report(UNREADABLE, error);
+  }
+
+  /**
+   * Tells a problem, once an update.
+   * @param {string} problem
+   * @param {unknown[]} details
+   */
+  report(problem, ...details) {
+    if (this.reported.has(problem)) return;
+    this.reported.add(problem);
+    this.onProblem(problem, ...details);
   }
 
   /** Flags have been written that the view does not know. */
@@ -86,11 +95,7 @@ class Engine {
       this.view = view;
       this.reported.clear();
     }
-    for (const problem of view.native.unavailable()) {
-      if (this.reported.has(problem)) continue;
-      this.reported.add(problem);
-      this.onProblem(problem);
-    }
+    for (const problem of view.native.unavailable()) this.report(problem);
     return view;
   }
 }
