@@ -64,12 +64,12 @@ class View {
   }
 
   /**
-   * The selection of some flags with what they depend on; of all flags where none are named.
+   * The selection of some flags with what they depend on; of all flags where none are named, by anything falsy or empty.
    * @param {Iterable<any> | ArrayLike<any> | null | undefined} flagKeys
    * @returns {Selection}
    */
   select(flagKeys) {
-    if (flagKeys === undefined || flagKeys === null) return this.all();
+    if (!flagKeys) return this.all();
     const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
     if (keys.length === 0) return this.all();
     /** @type {SelectionNode} */
