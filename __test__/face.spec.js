@@ -285,29 +285,32 @@ test('how the console is written to', (t) => {
   t.deepEqual(written(new ConsoleLogger()), written(new theirs.ConsoleLogger()));
 });
 
-test.serial('a logger that throws in the background costs its own line, and the console is told once', async (t) => {
-  const lines = [];
-  const { error } = console;
-  console.error = (line) => lines.push(line);
-  const provider = Object.fromEntries(
-    Object.keys(silent).map((name) => [
-      name,
-      () => {
-        throw new Error('full');
-      },
-    ]),
-  );
-  try {
-    const config = { loggerProvider: provider, logLevel: ours.LogLevel.Debug };
-    const httpClient = { request: async () => ({ status: 200, body: '[]' }) };
-    const client = new ours.LocalEvaluationClient('k', config, undefined, httpClient);
-    await client.start();
-    client.stop();
-  } finally {
-    console.error = error;
-  }
-  t.deepEqual(lines, ['[Experiment] a log line was lost: the logger threw']);
-});
+test.serial(
+  'a logger that throws in the background costs its own line, and the console is told once',
+  async (t) => {
+    const lines = [];
+    const { error } = console;
+    console.error = (line) => lines.push(line);
+    const provider = Object.fromEntries(
+      Object.keys(silent).map((name) => [
+        name,
+        () => {
+          throw new Error('full');
+        },
+      ]),
+    );
+    try {
+      const config = { loggerProvider: provider, logLevel: ours.LogLevel.Debug };
+      const httpClient = { request: async () => ({ status: 200, body: '[]' }) };
+      const client = new ours.LocalEvaluationClient('k', config, undefined, httpClient);
+      await client.start();
+      client.stop();
+    } finally {
+      console.error = error;
+    }
+    t.deepEqual(lines, ['[Experiment] a log line was lost: the logger threw']);
+  },
+);
 
 test('flags written to a cache do not reach the map that it began with', async (t) => {
   const bootstrap = { a: { key: 'a', variants: {}, segments: [] } };
