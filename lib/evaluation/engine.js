@@ -12,6 +12,10 @@ const { unreadable } = require('./values');
 
 const UNREADABLE = '[Experiment] a property of a user cannot be read as text: no condition matches it';
 
+/** @param {string} key of a flag */
+const exhausted = (key) =>
+  `[Experiment] Flag ${key} has a pattern that is too costly for a value: neither regex operator matches`;
+
 class Engine {
   /**
    * @param {Source} source
@@ -60,6 +64,8 @@ class Engine {
       const selection = view.select(flagKeys);
       if (selection.evaluate(user, enriched)) {
         if (unreadable.found !== undefined) this.#reportUnreadable(unreadable.found.error);
+        const { surrendered } = selection;
+        if (surrendered !== undefined) this.report(exhausted(surrendered));
         return selection;
       }
       this.#renew();
