@@ -295,6 +295,11 @@ export type LocalEvaluationConfig = {
   /** 1500 by default. */
   streamFlagConnTimeoutMillis?: number;
   cohortSyncConfig?: CohortSyncConfig;
+  /**
+   * Whether clients in other threads of the process that are configured alike share flags, cohorts, synchronisation and
+   * event queue with this one. False by default.
+   */
+  shareAcrossWorkers?: boolean;
 };
 
 /** @deprecated nothing reads it; use {@link RemoteEvaluationDefaults} */

@@ -83,9 +83,11 @@ test('nothing is installed after stop; start again works', async (t) => {
   client.stop();
   client.stop();
   emulator.setFlags([flag('b')]);
+  // What had been sent by then is still received: several polls where this thread was busy.
+  await new Promise((resolve) => setTimeout(resolve, 120));
   const asked = emulator.requestsTo('flags').length;
   await new Promise((resolve) => setTimeout(resolve, 120));
-  t.true(emulator.requestsTo('flags').length <= asked + 1);
+  t.is(emulator.requestsTo('flags').length, asked);
   t.deepEqual(Object.keys(client.evaluateV2({})), ['a']);
   await client.start();
   t.deepEqual(Object.keys(client.evaluateV2({})), ['b']);

@@ -5,8 +5,11 @@
  *
  * @typedef {import('../index').FlagConfig} FlagConfig
  * @typedef {import('../index').FlagConfigCache} FlagConfigCache
- * @typedef {{ read(): Record<string, any>, write(flags: Record<string, any>): void }} Backing where a client's
- *   flags live
+ * @typedef {{
+ *   read(): Record<string, any>,
+ *   write(flags: Record<string, any>): void,
+ *   seed(flags: Record<string, any>): void,
+ * }} Backing where a client's flags live
  */
 
 /** @implements {FlagConfigCache} */
@@ -22,7 +25,7 @@ class InMemoryFlagConfigCache {
     Object.defineProperty(this, 'backing', { value: backing });
     /** @type {Backing} */
     this.backing;
-    backing.write(flagConfigs);
+    backing.seed(flagConfigs);
   }
 
   /** @returns {Record<string, any>} a copy */
@@ -77,6 +80,11 @@ class Memory {
   constructor() {
     /** @type {Record<string, any>} */
     this.flags = {};
+  }
+
+  /** @param {Record<string, any>} flags */
+  seed(flags) {
+    this.flags = flags;
   }
 
   read() {

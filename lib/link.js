@@ -5,6 +5,7 @@ const { errorOf } = require('./errors');
 const { define } = require('./evaluation/context');
 const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
+const { shares, sharing } = require('./sharing');
 const { takeOrders } = require('./transport/orders');
 const { takeStreamOrders } = require('./transport/streams');
 const { deliverAtExit, logLine, trackingOptions } = require('./tracking');
@@ -41,13 +42,11 @@ class Link {
         log(logger, message);
       }
     });
-    this.native = new native.LocalClient(
-      settings(apiKey, config, store !== undefined),
-      this.mailbox.receive,
-      requests(config, parts),
-      streams(parts),
-    );
-    this.flags = new NativeFlags(this.native, logger);
+    const isShared = shares(config, parts, logger);
+    const told = settings(apiKey, config, store !== undefined);
+    if (isShared) told.sharing = sharing(config, told, flagsJson(config.bootstrap || {}, logger));
+    this.native = new native.LocalClient(told, this.mailbox.receive, requests(config, parts), streams(parts));
+    this.flags = new NativeFlags(this.native, logger, isShared);
     this.cohorts = new NativeCohorts(this.native);
     /** @type {Promise<void> | undefined} */
     this.starting = undefined;
@@ -61,6 +60,11 @@ class Link {
   /** @param {number} millis */
   flushWithin(millis) {
     return this.mailbox.end(this.native.flush(millis), () => this.native.rest());
+  }
+
+  /** @param {number} millis */
+  drain(millis) {
+    this.native.drain(millis);
   }
 
   /** Resolves when every event recorded so far is delivered or dropped. */
@@ -84,9 +88,12 @@ class Link {
   start() {
     if (!this.starting) {
       this.flags.flush();
-      const ended = () => (this.starting = undefined);
-      this.starting = this.#start();
-      this.starting.then(ended, ended);
+      const starting = this.#start();
+      const ended = () => {
+        if (this.starting === starting) this.starting = undefined;
+      };
+      this.starting = starting;
+      starting.then(ended, ended);
     }
     return this.starting;
   }
@@ -97,6 +104,8 @@ class Link {
   }
 
   stop() {
+    // A start that comes now is another one.
+    this.starting = undefined;
     this.native.stop();
   }
 }
@@ -106,10 +115,12 @@ class NativeFlags {
   /**
    * @param {import('../native/index').LocalClient} native
    * @param {Logger} logger
+   * @param {boolean} isShared whether other clients have the same flags
    */
-  constructor(native, logger) {
+  constructor(native, logger, isShared) {
     this.native = native;
     this.logger = logger;
+    this.isShared = isShared;
     /** @type {Record<string, any> | undefined} */
     this.map = undefined;
     this.version = -1;
@@ -131,39 +142,52 @@ class NativeFlags {
     return this.map;
   }
 
+  /**
+   * What the flags begin with. Shared ones have begun on the native side, and may have been replaced since.
+   * @param {Record<string, any>} flags
+   */
+  seed(flags) {
+    if (!this.isShared) this.write(flags);
+  }
+
   /** @param {Record<string, any>} flags */
   write(flags) {
     this.read();
     this.map = Array.isArray(flags) ? { ...flags } : flags;
     this.dirty = true;
     this.onChange();
+    if (this.isShared) this.flush();
   }
 
   /** Hands over what has been written. */
   flush() {
     if (!this.dirty || this.read() !== this.map || !this.dirty) return;
     this.dirty = false;
-    const problems = this.native.setFlags(this.#json());
+    const problems = this.native.setFlags(flagsJson(this.map || {}, this.logger));
     this.version = this.native.flagsVersion;
     logProblems(this.logger, problems);
   }
+}
 
-  /** The flags as JSON text, without those that cannot be written as JSON. */
-  #json() {
-    const flags = /** @type {Record<string, any>} */ (this.map) || {};
-    try {
-      return JSON.stringify(flags);
-    } catch {
-      const whole = Object.keys(flags).filter((key) => {
-        try {
-          return JSON.stringify(flags[key]) !== undefined;
-        } catch (error) {
-          this.logger.error(`[Experiment] flag ${key} is left out: it cannot be written as JSON`, error);
-          return false;
-        }
-      });
-      return JSON.stringify(Object.fromEntries(whole.map((key) => [key, flags[key]])));
-    }
+/**
+ * Flags as JSON text, without those that cannot be written as JSON.
+ * @param {Record<string, any>} flags
+ * @param {Logger} logger
+ * @returns {string}
+ */
+function flagsJson(flags, logger) {
+  try {
+    return JSON.stringify(flags);
+  } catch {
+    const whole = Object.keys(flags).filter((key) => {
+      try {
+        return JSON.stringify(flags[key]) !== undefined;
+      } catch (error) {
+        logger.error(`[Experiment] flag ${key} is left out: it cannot be written as JSON`, error);
+        return false;
+      }
+    });
+    return JSON.stringify(Object.fromEntries(whole.map((key) => [key, flags[key]])));
   }
 }
 
@@ -200,6 +224,7 @@ class Store {
  * @param {string} apiKey
  * @param {any} config
  * @param {boolean} reportsFlags
+ * @returns {import('../native/index').LocalSettings}
  */
 function settings(apiKey, config, reportsFlags) {
   const cohorts = config.cohortSyncConfig;

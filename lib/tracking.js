@@ -109,8 +109,12 @@ function logLine(config, level, message) {
 }
 
 /**
- * Whoever has events to deliver before the process ends.
- * @typedef {{ pendingEvents(): number, flushWithin(millis: number): Promise<unknown> }} Deliverer
+ * Whoever has events to deliver before the process, or its worker thread, ends.
+ * @typedef {{
+ *   pendingEvents(): number,
+ *   flushWithin(millis: number): Promise<unknown>,
+ *   drain(millis: number): void,
+ * }} Deliverer
  */
 
 /** @type {Set<WeakRef<Deliverer>>} */
@@ -127,11 +131,18 @@ let watches = false;
 function deliverAtExit(deliverer) {
   if (!watches) {
     watches = true;
-    process.once('exit', () => native.drainEvents(DRAIN_MILLIS));
+    process.once('exit', drain);
     process.on('beforeExit', () => living().forEach(flushOnce));
   }
   living();
   deliverers.add(new WeakRef(deliverer));
+}
+
+/** At the end of a worker thread the process goes on, and so do the clients of the other threads. */
+function drain() {
+  if (require('worker_threads').isMainThread) return native.drainEvents(DRAIN_MILLIS);
+  const end = Date.now() + DRAIN_MILLIS;
+  living().forEach((deliverer) => deliverer.drain(Math.max(0, end - Date.now())));
 }
 
 /** @param {Deliverer} deliverer */

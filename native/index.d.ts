@@ -35,7 +35,7 @@ export declare class LocalClient {
   start(): number
   /** After the end of a start: lets the process go. */
   rest(): void
-  /** Ends synchronisation. Nothing is installed afterwards. */
+  /** Ends synchronisation, unless another client shares it. Nothing is installed after the last one's stop. */
   stop(): void
   /** A view of the current flags for evaluation. */
   view(): View
@@ -61,7 +61,12 @@ export declare class LocalClient {
    */
   flush(timeoutMillis?: number | undefined | null): number
   /**
-   * Delivers what waits, for at most the time given, and takes no more events.
+   * Delivers the events of this client, and of those that share with it, blocking the calling thread for at most the
+   * time given: for the end of a thread.
+   */
+  drain(boundMillis: number): void
+  /**
+   * Delivers what waits, for at most the time given, and takes no more events of this client.
    *
    * # Errors
    * If the operating system gives no threads.
@@ -213,6 +218,7 @@ export interface LocalSettings {
   isEu: boolean
   exposure?: TrackingOptions
   assignment?: TrackingOptions
+  sharing?: Sharing
 }
 
 /** What JavaScript is told. */
@@ -253,6 +259,14 @@ export interface Order {
 
 /** Answers a request: with a status and a body, or with an error. */
 export declare function settleRequest(id: number, status?: number | undefined | null, body?: Uint8Array | undefined | null, retryAfterMillis?: number | undefined | null, error?: string | undefined | null, code?: string | undefined | null): void
+
+/** Clients of the process that give the same name have one core. */
+export interface Sharing {
+  /** Says all that the clients must have in common. Not shown to anyone. */
+  name: string
+  /** The flags that the core begins with: a map, as JSON text. */
+  bootstrap: string
+}
 
 /** What JavaScript has to read for a slot. */
 export interface SlotDescription {

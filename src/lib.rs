@@ -17,6 +17,8 @@
 
 #[cfg(feature = "binding")]
 mod binding;
+#[cfg(feature = "sync")]
+pub mod client;
 pub mod cohort;
 pub mod config;
 pub mod cookie;

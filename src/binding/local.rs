@@ -1,12 +1,11 @@
 //! The local evaluation client: flags and cohorts of one client, as JavaScript reads and writes them, and their
 //! synchronisation.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{FnArgs, Function};
+use napi::bindgen_prelude::{FnArgs, Function, ObjectFinalize};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -15,26 +14,41 @@ use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::remote::{describe_transport, text};
 use super::runtime;
 use super::text::JsText;
-use super::tracking::{Pipelines, TrackingOptions};
+use super::tracking::{TrackingOptions, open_pipelines};
 use super::view::View;
+use crate::client::{Audience, Client, Listener, Parts, Registry};
 use crate::config::{CohortConfig, LocalConfig, duration_from_millis};
 use crate::ecma::Text;
 use crate::error::Coded;
 use crate::flag::Problem;
 use crate::key::Secret;
 use crate::snapshot::{RawFlags, Snapshot, Update, World};
-use crate::sync::{Detail, FlagSync, LogLine, Parts, SyncError, SyncObserver};
+use crate::sync::{self, Detail, FlagSync, LogLine, SyncError, SyncObserver};
+use crate::tracking::{self, Kind};
 use crate::transport::Transport;
 use crate::transport::stream::EventSource;
 
 /// One client's flags and cohorts.
-#[napi]
+#[napi(custom_finalize)]
 pub struct LocalClient {
-    world: Arc<World>,
+    client: Client,
     waiting: Waiting,
-    sync: FlagSync,
-    pipelines: Rc<Pipelines>,
 }
+
+/// What the garbage collector is told that a client weighs, in bytes: about what one with a small plan takes while it is
+/// kept up to date. A client that was dropped works on until it is collected, which would else be put off for long, its
+/// JavaScript part being so light.
+const WEIGHT: i64 = 65_536;
+
+impl ObjectFinalize for LocalClient {
+    fn finalize(self, env: Env) -> Result<()> {
+        env.adjust_external_memory(-WEIGHT)?;
+        Ok(())
+    }
+}
+
+/// The cores that clients share, of all environments of the process.
+static CORES: Registry = Registry::new();
 
 /// Where a client's flags and cohorts come from. Times in milliseconds.
 #[napi(object, object_to_js = false)]
@@ -51,6 +65,17 @@ pub struct LocalSettings {
     pub is_eu: bool,
     pub exposure: Option<TrackingOptions>,
     pub assignment: Option<TrackingOptions>,
+    pub sharing: Option<Sharing>,
+}
+
+/// Clients of the process that give the same name have one core.
+#[napi(object, object_to_js = false)]
+pub struct Sharing {
+    /// Says all that the clients must have in common. Not shown to anyone.
+    pub name: String,
+    /// The flags that the core begins with: a map, as JSON text.
+    #[napi(ts_type = "string")]
+    pub bootstrap: JsText,
 }
 
 #[napi(object, object_to_js = false)]
@@ -64,11 +89,11 @@ pub struct LocalCohortSettings {
 
 impl LocalClient {
     pub(super) fn world(&self) -> &World {
-        &self.world
+        self.client.world()
     }
 
-    pub(super) fn pipelines(&self) -> &Pipelines {
-        &self.pipelines
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Runs a future whose end is posted under the number returned.
@@ -94,6 +119,7 @@ impl LocalClient {
     /// and open the streams.
     #[napi(constructor)]
     pub fn new(
+        env: &Env,
         mut settings: LocalSettings,
         receive: Function<'_, FnArgs<(Message,)>, ()>,
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
@@ -107,26 +133,21 @@ impl LocalClient {
             Some(open) => Arc::new(Desk::new(open)?),
             None => runtime::event_source(),
         };
-        let world = Arc::new(World::new());
         let waiting = Mailbox::open(receive)?;
-        let mailbox = waiting.mailbox().clone();
-        let pipelines = Pipelines::new(
-            settings.exposure.take(),
-            settings.assignment.take(),
-            settings.is_eu,
-            waiting.mailbox(),
-        )?;
-        let observer = Arc::new(Observer { mailbox, reports_flags: settings.reports_flags });
-        let parts = Parts {
-            transport,
-            events,
-            world: Arc::clone(&world),
-            observer,
-            handle: runtime::handle()?.clone(),
-            random: fastrand::Rng::new(),
+        let listener =
+            Arc::new(Ear { mailbox: waiting.mailbox().clone(), reports_flags: settings.reports_flags });
+        let sharing = settings.sharing.take();
+        let (name, bootstrap) = match sharing {
+            Some(Sharing { name, bootstrap }) => (Some(name), Some(bootstrap)),
+            None => (None, None),
         };
-        let sync = FlagSync::new(core_config(settings), parts);
-        Ok(Self { world, waiting, sync, pipelines: Rc::new(pipelines) })
+        let make = |audience: &Arc<Audience>| core_parts(settings, bootstrap, transport, events, audience);
+        let client = match name {
+            Some(name) => CORES.join(&name, listener, make)?,
+            None => Client::new(listener, make)?,
+        };
+        env.adjust_external_memory(WEIGHT)?;
+        Ok(Self { client, waiting })
     }
 
     /// Begins synchronisation. Its first success or failure is posted under the number returned.
@@ -138,7 +159,7 @@ impl LocalClient {
         let handle = runtime::handle()?;
         let id = self.waiting.begin(env);
         let mailbox = self.waiting.mailbox().clone();
-        let started = self.sync.start();
+        let started = self.client.start();
         handle.spawn(async move {
             mailbox.end(id, started.await.map(|()| None).map_err(|error| describe(&error)));
         });
@@ -151,28 +172,28 @@ impl LocalClient {
         self.waiting.rest(env);
     }
 
-    /// Ends synchronisation. Nothing is installed afterwards.
+    /// Ends synchronisation, unless another client shares it. Nothing is installed after the last one's stop.
     #[napi]
     pub fn stop(&self) {
-        self.sync.stop();
+        self.client.stop();
     }
 
     /// A view of the current flags for evaluation.
     #[napi]
     pub fn view(&self) -> View {
-        View::new(Arc::clone(&self.world), Rc::clone(&self.pipelines))
+        View::new(Arc::clone(self.client.world()), self.client.tracker().clone())
     }
 
     /// Changes whenever the flags do.
     #[napi(getter)]
     pub fn flags_version(&self) -> f64 {
-        self.world.load().flags_epoch as f64
+        self.world().load().flags_epoch as f64
     }
 
     /// The current flags as they came: the server's list, or a map.
     #[napi(ts_return_type = "string")]
     pub fn flags(&self) -> JsText {
-        let (RawFlags::Array(json) | RawFlags::Map(json)) = &self.world.load().raw;
+        let (RawFlags::Array(json) | RawFlags::Map(json)) = &self.world().load().raw;
         JsText(Text::from_wtf8(&**json))
     }
 
@@ -183,12 +204,46 @@ impl LocalClient {
     /// If the text is not a JSON object.
     #[napi]
     pub fn set_flags(&self, #[napi(ts_arg_type = "string")] flags: JsText) -> Result<Vec<String>> {
-        let update = Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes()))
-            .map_err(|error| napi::Error::from_reason(format!("{}: {error}", error.code())))?;
-        let problems = update.problems.iter().map(sentence).collect();
-        self.world.replace_flags(update);
-        Ok(problems)
+        Ok(write_flags(self.world(), &flags)?.iter().map(sentence).collect())
     }
+}
+
+/// What a core is made of.
+fn core_parts(
+    mut settings: LocalSettings,
+    bootstrap: Option<JsText>,
+    transport: Arc<dyn Transport>,
+    events: Arc<dyn EventSource>,
+    audience: &Arc<Audience>,
+) -> Result<Parts> {
+    let world = Arc::new(World::new());
+    if let Some(bootstrap) = bootstrap {
+        let problems = write_flags(&world, &bootstrap)?;
+        if !problems.is_empty() {
+            audience.log(LogLine::malformed(&problems));
+        }
+    }
+    let pipelines =
+        open_pipelines(settings.exposure.take(), settings.assignment.take(), settings.is_eu, audience)?;
+    let sync_parts = sync::Parts {
+        transport,
+        events,
+        world: Arc::clone(&world),
+        observer: Arc::clone(audience) as Arc<dyn SyncObserver>,
+        handle: runtime::handle()?.clone(),
+        random: fastrand::Rng::new(),
+    };
+    let sync = FlagSync::new(core_config(settings), sync_parts);
+    Ok(Parts { world, sync, pipelines })
+}
+
+/// Replaces the flags by a map of flags (JSON text), keeping the cohorts.
+fn write_flags(world: &World, flags: &JsText) -> Result<Vec<Problem>> {
+    let update = Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes()))
+        .map_err(|error| napi::Error::from_reason(format!("{}: {error}", error.code())))?;
+    let problems = update.problems.clone();
+    world.replace_flags(update);
+    Ok(problems)
 }
 
 fn core_config(settings: LocalSettings) -> LocalConfig {
@@ -211,13 +266,13 @@ fn core_config(settings: LocalSettings) -> LocalConfig {
     }
 }
 
-/// Takes what synchronisation says to JavaScript.
-struct Observer {
+/// Takes what is said to a client to JavaScript.
+struct Ear {
     mailbox: Mailbox,
     reports_flags: bool,
 }
 
-impl SyncObserver for Observer {
+impl Listener for Ear {
     fn log(&self, line: LogLine) {
         let (error, text) = match line.detail {
             None => (None, None),
@@ -240,6 +295,26 @@ impl SyncObserver for Observer {
             let text = Some(JsText(Text::from_wtf8(&**json)));
             self.mailbox.post(Message { kind: "installed".to_owned(), text, ..Message::default() });
         }
+    }
+
+    fn tracking_log(&self, kind: Kind, level: tracking::Level, message: &str) {
+        let kind = match kind {
+            Kind::Exposure => "exposureLog",
+            Kind::Assignment => "assignmentLog",
+        };
+        let level = match level {
+            tracking::Level::Error => 1,
+            tracking::Level::Warn => 2,
+            tracking::Level::Verbose => 3,
+            tracking::Level::Debug => 4,
+        };
+        let message = Some(message.to_owned());
+        self.mailbox.post(Message {
+            kind: kind.to_owned(),
+            level: Some(level),
+            message,
+            ..Message::default()
+        });
     }
 }
 

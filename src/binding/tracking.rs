@@ -1,26 +1,25 @@
 //! Exposure and assignment tracking of one client.
 //!
 //! In: options of the pipelines, and evaluations by their outcome codes. Out: records in the pipelines, which deliver
-//! on the runtime's threads; log lines through the client's mailbox.
+//! on the runtime's threads; log lines through the client's audience.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::future::join_all;
 use napi::bindgen_prelude::Uint32Array;
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::evaluate::HEADER;
 use super::local::LocalClient;
-use super::mailbox::{Mailbox, Message};
 use super::runtime;
 use super::text::JsText;
 use super::view::View;
+use crate::client::{Audience, Pipelines};
 use crate::key::Secret;
 use crate::tracking::config::{Config, Options, Zone};
 use crate::tracking::{
-    Drainer, Evaluation, EventLog, HttpEventTransport, Id, Kind, Level, Parts, Pipeline, User, drain_blocking,
+    Drainer, Evaluation, HttpEventTransport, Id, Kind, Level, Parts, Pipeline, User, drain_blocking,
 };
 
 /// Options of a pipeline, those that were given. Times in milliseconds.
@@ -48,54 +47,50 @@ pub struct TrackingOptions {
     pub spool_max_bytes: Option<f64>,
 }
 
-/// The pipelines of one client.
-pub(super) struct Pipelines {
-    /// What keys of evaluations are worked out with, the same for all plans.
-    pub(super) points: [u64; 2],
-    exposure: Option<Pipeline>,
-    assignment: Option<Pipeline>,
-}
-
 /// What a call of [`View::track`] is for.
 const ASSIGNMENT: u32 = 1;
 const EXPOSURE: u32 = 2;
 
-impl Pipelines {
-    /// # Errors
-    /// If the operating system gives no threads.
-    pub(super) fn new(
-        exposure: Option<TrackingOptions>,
-        assignment: Option<TrackingOptions>,
-        is_eu: bool,
-        mailbox: &Mailbox,
-    ) -> Result<Self> {
-        let zone = if is_eu { Zone::Eu } else { Zone::Us };
-        let open = |kind, options: TrackingOptions| -> Result<Pipeline> {
-            let log: Arc<dyn EventLog> = Arc::new(Log { mailbox: mailbox.clone(), kind });
-            let (config, warnings) = Config::new(core_options(options), zone);
-            for warning in &warnings {
-                log.log(Level::Warn, warning);
-            }
-            let transport = Arc::new(HttpEventTransport::new(runtime::transport()));
-            let pipeline =
-                Pipeline::new(kind, config, Parts { transport, log, store: None }, runtime::handle()?);
-            DRAINERS.lock().unwrap_or_else(PoisonError::into_inner).push(pipeline.drainer());
-            Ok(pipeline)
-        };
-        Ok(Self {
-            points: [fastrand::u64(..), fastrand::u64(..)],
-            exposure: exposure.map(|options| open(Kind::Exposure, options)).transpose()?,
-            assignment: assignment.map(|options| open(Kind::Assignment, options)).transpose()?,
-        })
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Pipeline> {
-        self.assignment.iter().chain(&self.exposure)
-    }
+/// Starts the pipelines that are configured.
+///
+/// # Errors
+/// If the operating system gives no threads.
+pub(super) fn open_pipelines(
+    exposure: Option<TrackingOptions>,
+    assignment: Option<TrackingOptions>,
+    is_eu: bool,
+    audience: &Arc<Audience>,
+) -> Result<Pipelines> {
+    let zone = if is_eu { Zone::Eu } else { Zone::Us };
+    let open = |kind, options: TrackingOptions| -> Result<Pipeline> {
+        let log = audience.event_log(kind);
+        let (config, warnings) = Config::new(core_options(options), zone);
+        for warning in &warnings {
+            log.log(Level::Warn, warning);
+        }
+        let transport = Arc::new(HttpEventTransport::new(runtime::transport()));
+        let pipeline = Pipeline::new(kind, config, Parts { transport, log, store: None }, runtime::handle()?);
+        remember(pipeline.drainer());
+        Ok(pipeline)
+    };
+    let exposure = exposure.map(|options| open(Kind::Exposure, options)).transpose()?;
+    let assignment = assignment.map(|options| open(Kind::Assignment, options)).transpose()?;
+    Ok(Pipelines::new(exposure, assignment))
 }
 
-/// Every pipeline of the process, for its end.
+/// Every pipeline of the process, for its end; those that have ended before are dropped by and by.
 static DRAINERS: Mutex<Vec<Drainer>> = Mutex::new(Vec::new());
+
+fn remember(drainer: Drainer) {
+    let mut drainers = DRAINERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if drainers.len() == drainers.capacity() {
+        drainers.retain(|drainer| !drainer.has_ended());
+        // So that it is not looked through again before as many have come as there are.
+        let living = drainers.len();
+        drainers.reserve(living + 1);
+    }
+    drainers.push(drainer);
+}
 
 /// Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
 /// JSON text stands beside its string.
@@ -128,12 +123,11 @@ impl View {
         self.with_layout(selection, |layout, count| {
             let Some(codes) = codes.get(HEADER..HEADER + count) else { return };
             let evaluation = Evaluation { prepared: self.prepared(), layout, codes, user, now };
-            let Pipelines { assignment, exposure, .. } = self.pipelines();
-            if let Some(pipeline) = assignment.as_ref().filter(|_| kinds & ASSIGNMENT != 0) {
-                pipeline.record(&evaluation);
+            if kinds & ASSIGNMENT != 0 {
+                self.tracker().assignment(&evaluation);
             }
-            if let Some(pipeline) = exposure.as_ref().filter(|_| kinds & EXPOSURE != 0) {
-                pipeline.record(&evaluation);
+            if kinds & EXPOSURE != 0 {
+                self.tracker().exposure(&evaluation);
             }
         });
     }
@@ -154,7 +148,7 @@ impl LocalClient {
     /// How many events wait for delivery.
     #[napi(getter)]
     pub fn pending_events(&self) -> u32 {
-        self.pipelines().all().map(Pipeline::pending).sum::<usize>() as u32
+        self.client().tracker().pipelines().pending() as u32
     }
 
     /// Sends all events that wait. Posts the end when each is delivered or dropped, or the time is up.
@@ -163,27 +157,33 @@ impl LocalClient {
     /// If the operating system gives no threads.
     #[napi]
     pub fn flush(&self, env: &Env, timeout_millis: Option<f64>) -> Result<u32> {
-        let flushes: Vec<_> = self.pipelines().all().map(Pipeline::flush).collect();
+        let flush = self.client().flush();
         let limit = timeout_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok());
         self.promise(env, async move {
-            let all = join_all(flushes);
             match limit {
                 // Late events stay in their pipelines.
-                Some(limit) => drop(tokio::time::timeout(limit, all).await),
-                None => drop(all.await),
+                Some(limit) => drop(tokio::time::timeout(limit, flush).await),
+                None => flush.await,
             }
         })
     }
 
-    /// Delivers what waits, for at most the time given, and takes no more events.
+    /// Delivers the events of this client, and of those that share with it, blocking the calling thread for at most the
+    /// time given: for the end of a thread.
+    #[napi]
+    pub fn drain(&self, bound_millis: f64) {
+        let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+        self.client().tracker().pipelines().drain_blocking(bound);
+    }
+
+    /// Delivers what waits, for at most the time given, and takes no more events of this client.
     ///
     /// # Errors
     /// If the operating system gives no threads.
     #[napi]
     pub fn close(&self, env: &Env, timeout_millis: f64) -> Result<u32> {
         let limit = Duration::try_from_secs_f64(timeout_millis / 1e3).unwrap_or_default();
-        let closes: Vec<_> = self.pipelines().all().map(|pipeline| pipeline.close(limit)).collect();
-        self.promise(env, async move { drop(join_all(closes).await) })
+        self.promise(env, self.client().close(limit))
     }
 }
 
@@ -195,33 +195,6 @@ pub fn drain_events(bound_millis: f64) {
     let drainers = std::mem::take(&mut *DRAINERS.lock().unwrap_or_else(PoisonError::into_inner));
     if drainers.iter().any(|drainer| drainer.pending() > 0) {
         drain_blocking(&drainers, bound);
-    }
-}
-
-struct Log {
-    mailbox: Mailbox,
-    kind: Kind,
-}
-
-impl EventLog for Log {
-    fn log(&self, level: Level, message: &str) {
-        let kind = match self.kind {
-            Kind::Exposure => "exposureLog",
-            Kind::Assignment => "assignmentLog",
-        };
-        let level = match level {
-            Level::Error => 1,
-            Level::Warn => 2,
-            Level::Verbose => 3,
-            Level::Debug => 4,
-        };
-        let message = Some(message.to_owned());
-        self.mailbox.post(Message {
-            kind: kind.to_owned(),
-            level: Some(level),
-            message,
-            ..Message::default()
-        });
     }
 }
 

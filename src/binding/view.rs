@@ -10,17 +10,17 @@ use napi_derive::napi;
 
 use super::evaluate::{Pinned, bind};
 use super::text::JsText;
-use super::tracking::Pipelines;
+use crate::client::Tracker;
 use crate::ecma::Text;
 use crate::plan::Slot;
 use crate::snapshot::World;
-use crate::tracking::{Layout, Points, Prepared};
+use crate::tracking::{Layout, Prepared};
 
 /// A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current.
 #[napi]
 pub struct View {
     pinned: Rc<Pinned>,
-    pipelines: Rc<Pipelines>,
+    tracker: Tracker,
     /// What tracking knows of the plan, once it is asked.
     prepared: OnceCell<Arc<Prepared>>,
     selections: RefCell<Vec<Rc<Selected>>>,
@@ -50,27 +50,22 @@ pub struct SlotDescription {
 }
 
 impl View {
-    pub(super) fn new(world: Arc<World>, pipelines: Rc<Pipelines>) -> Self {
+    pub(super) fn new(world: Arc<World>, tracker: Tracker) -> Self {
         Self {
             pinned: Pinned::new(world),
-            pipelines,
+            tracker,
             prepared: OnceCell::new(),
             selections: RefCell::default(),
         }
     }
 
-    pub(super) fn pipelines(&self) -> &Pipelines {
-        &self.pipelines
+    pub(super) fn tracker(&self) -> &Tracker {
+        &self.tracker
     }
 
     /// The plan's outcomes as tracking wants them.
     pub(super) fn prepared(&self) -> &Arc<Prepared> {
-        self.prepared.get_or_init(|| {
-            let snapshot = self.pinned.snapshot();
-            let points = Points::from_random(self.pipelines.points);
-            let outcomes = snapshot.plan.outcomes().iter();
-            Prepared::new(points, outcomes.map(|outcome| (&outcome.flag_key, &*outcome.json)))
-        })
+        self.prepared.get_or_init(|| self.tracker.pipelines().prepared(&self.pinned.snapshot().plan))
     }
 
     /// Calls `look` with the layout of a selection and the number of its codes.

@@ -66,7 +66,7 @@ impl LogLine {
     }
 
     /// One line for all that is wrong with an update.
-    pub(super) fn malformed(problems: &[Problem]) -> Self {
+    pub fn malformed(problems: &[Problem]) -> Self {
         let problems: Vec<_> = problems
             .iter()
             .map(|problem| format!("{}: {}", problem.flag.to_string_lossy(), problem.message))

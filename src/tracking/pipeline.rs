@@ -189,6 +189,11 @@ impl Drainer {
         self.shared.lock().queue.len()
     }
 
+    /// Nothing is left to wait for, and nothing will come.
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().mode == Mode::Closed
+    }
+
     fn can_deliver(&self) -> bool {
         !self.shared.lock().is_offline
     }

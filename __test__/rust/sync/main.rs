@@ -7,4 +7,5 @@ mod cohorts;
 mod lifecycle;
 mod polling;
 mod server;
+mod sharing;
 mod streaming;
