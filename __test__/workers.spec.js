@@ -58,6 +58,9 @@ async function workers(t, count, config, more = {}) {
 
 const each = (all, ...call) => Promise.all(all.map((worker) => worker.ask(...call)));
 
+/** That workers have done what they were asked before. */
+const started = (all) => all.map((worker) => worker.ask('flags'));
+
 async function until(check) {
   for (let i = 0; i < 1000; i++) {
     if (await check()) return true;
@@ -131,7 +134,7 @@ test('a worker that is terminated while it starts leaves the start of the others
   emulator.fail('flags', { kind: 'delay', delayMillis: 300, times: 1 });
   const [first, second] = await workers(t, 2, { serverUrl: emulator.url });
   const starts = [first.ask('start'), second.ask('start')];
-  await emulator.waitForRequests('flags', 1);
+  await Promise.all([emulator.waitForRequests('flags', 1), ...started([first, second])]);
   await Promise.all([t.throwsAsync(starts[0], { message: 'the worker has gone' }), first.terminate()]);
   await starts[1];
   t.deepEqual(Object.keys(await second.ask('evaluate', {})), ['a']);
@@ -161,7 +164,7 @@ test('a stop ends the own start, not that of the others', async (t) => {
   const config = { serverUrl: emulator.url };
   const [one, two] = await workers(t, 2, config);
   const starts = [one.ask('start'), two.ask('start')];
-  await emulator.waitForRequests('flags', 1);
+  await Promise.all([emulator.waitForRequests('flags', 1), ...started([one, two])]);
   await one.ask('stop');
   await starts[0];
   t.is(await Promise.race([starts[1], one.ask('flags').then(() => 'still under way')]), 'still under way');
