@@ -134,6 +134,12 @@ export interface HttpClient {
   ): Promise<SimpleResponse>;
 }
 
+export type StreamErrorEvent = { message?: string; status?: number };
+export type StreamOpenEvent = { type?: string };
+export type StreamMessageEvent = { data?: string };
+export type StreamEvent = StreamErrorEvent | StreamOpenEvent | StreamMessageEvent;
+
+/** A caller's own stream of server-sent events. */
 export interface StreamEventSource {
   readonly CLOSED: number;
   readonly CONNECTING: number;
@@ -141,9 +147,9 @@ export interface StreamEventSource {
   readonly url: string;
   readonly readyState: number;
   readonly withCredentials: boolean;
-  onopen: (evt: any) => any;
-  onmessage: (evt: any) => any;
-  onerror: (evt: any) => any;
+  onopen: (evt: StreamOpenEvent) => unknown;
+  onmessage: (evt: StreamMessageEvent) => unknown;
+  onerror: (evt: StreamErrorEvent) => unknown;
   close(): void;
 }
 
@@ -181,27 +187,65 @@ export type RemoteEvaluationConfig = {
 /** @deprecated use {@link RemoteEvaluationConfig} */
 export type ExperimentConfig = RemoteEvaluationConfig;
 
+/** The tracking plan that events belong to. */
+export interface Plan {
+  branch?: string;
+  source?: string;
+  version?: string;
+  versionId?: string;
+}
+
+/** Where events come from. */
+export interface IngestionMetadata {
+  sourceName?: string;
+  sourceVersion?: string;
+}
+
+/** The logger of an analytics pipeline. */
+export interface AnalyticsLogger {
+  disable(): void;
+  enable(logLevel: any): void;
+  log(...args: any[]): void;
+  warn(...args: any[]): void;
+  error(...args: any[]): void;
+  debug(...args: any[]): void;
+}
+
+/** Somewhere to keep events until they are sent. */
+export interface EventStorage {
+  isEnabled(): Promise<boolean>;
+  get(key: string): Promise<any>;
+  getRaw(key: string): Promise<string | undefined>;
+  set(key: string, value: any): Promise<void>;
+  remove(key: string): Promise<void>;
+  reset(): Promise<void>;
+}
+
+/** A caller's own way of sending events. */
+export interface EventTransport {
+  send(serverUrl: string, payload: any): Promise<any>;
+}
+
 /** Options of an analytics pipeline. */
 export interface NodeOptions {
   flushIntervalMillis?: number;
   flushQueueSize?: number;
   flushMaxRetries?: number;
+  instanceName?: string;
+  /** 0 none, 1 errors, 2 warnings, 3 verbose, 4 debug. */
+  logLevel?: 0 | 1 | 2 | 3 | 4;
+  loggerProvider?: AnalyticsLogger;
+  minIdLength?: number;
+  offline?: boolean;
+  optOut?: boolean;
+  plan?: Plan;
+  ingestionMetadata?: IngestionMetadata;
   requestTimeoutMillis?: number;
   serverUrl?: string;
-  serverZone?: any;
+  serverZone?: 'US' | 'EU' | 'STAGING';
+  storageProvider?: EventStorage;
+  transportProvider?: EventTransport;
   useBatch?: boolean;
-  minIdLength?: number;
-  optOut?: boolean;
-  offline?: any;
-  plan?: any;
-  ingestionMetadata?: any;
-  partnerId?: string;
-  instanceName?: string;
-  logLevel?: any;
-  loggerProvider?: any;
-  storageProvider?: any;
-  transportProvider?: any;
-  enableRequestBodyCompression?: boolean;
 }
 
 export type ExposureConfig = {
@@ -235,7 +279,7 @@ export type LocalEvaluationConfig = {
   loggerProvider?: LoggerProvider;
   instanceName?: string;
   /** `us` (default) or `eu`. */
-  serverZone?: string;
+  serverZone?: 'us' | 'eu';
   serverUrl?: string;
   /** Flags by key, until the first update. */
   bootstrap?: Record<string, FlagConfig>;
@@ -283,17 +327,19 @@ export class RemoteEvaluationClient {
 }
 
 /** @deprecated use {@link RemoteEvaluationClient} */
-export class ExperimentClient extends RemoteEvaluationClient {}
+export class ExperimentClient extends RemoteEvaluationClient {
+  constructor(apiKey: string, config?: RemoteEvaluationConfig);
+}
 
-export type Cohort = {
+export type CohortDescription = {
   cohortId: string;
   groupType: string;
   groupTypeId: number;
   lastComputed: number;
   lastModified: number;
   size: number;
-  memberIds: Set<string>;
 };
+export type Cohort = CohortDescription & { memberIds: Set<string> };
 
 export interface CohortStorage {
   getAllCohortIds(): Set<string>;
@@ -357,7 +403,7 @@ export class LocalEvaluationClient {
 /** Makes clients, one for each key and instance name. */
 export const Experiment: {
   /** @deprecated use `initializeRemote` */
-  initialize: (apiKey: string, config?: RemoteEvaluationConfig) => RemoteEvaluationClient;
+  initialize: (apiKey: string, config?: RemoteEvaluationConfig) => ExperimentClient;
   initializeRemote: (apiKey: string, config?: RemoteEvaluationConfig) => RemoteEvaluationClient;
   initializeLocal: (apiKey: string, config?: LocalEvaluationConfig) => LocalEvaluationClient;
 };
@@ -376,17 +422,23 @@ export class FlagConfigFetcher {
   setRawReceiver(rawReceiver: (rules: string) => void): void;
 }
 
+/** Downloads cohorts: what has changed since `lastModified`, or nothing. */
+export interface CohortFetcher {
+  fetch(cohortId: string, lastModified?: number): Promise<Cohort | undefined>;
+}
+
 /** Keeps a cache up to date by polling. */
 export class FlagConfigPoller {
+  protected readonly logger: LoggerProvider;
   readonly fetcher: FlagConfigFetcher;
   readonly cache: FlagConfigCache;
   readonly cohortStorage: CohortStorage;
-  readonly cohortFetcher?: any;
+  readonly cohortFetcher?: CohortFetcher;
   constructor(
     fetcher: FlagConfigFetcher,
     cache: FlagConfigCache,
     cohortStorage: CohortStorage,
-    cohortFetcher?: any,
+    cohortFetcher?: CohortFetcher,
     pollingIntervalMillis?: number,
     logLevel?: LogLevel,
     loggerProvider?: LoggerProvider,

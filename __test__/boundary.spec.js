@@ -161,6 +161,7 @@ test('values that cannot be written as text match nothing and disturb nobody', (
     () => {},
     new Map(),
     { toString: null },
+    ...unreadable(),
   ]) {
     for (let i = 0; i < TIMES; i++) {
       const variants = subject.evaluateV2({ country: 'yes', user_properties: { plan } });
@@ -169,6 +170,68 @@ test('values that cannot be written as text match nothing and disturb nobody', (
     }
   }
 });
+
+/** Values that throw when they are turned into text. */
+function unreadable() {
+  const cycle = {};
+  cycle.self = cycle;
+  const broken = () => {
+    throw new RangeError('broken');
+  };
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return [
+    cycle,
+    { n: 1n },
+    { toJSON: broken },
+    Object.defineProperty({}, 'x', { get: broken, enumerable: true }),
+    new Proxy([1], { get: broken }),
+    proxy,
+    Object.assign(() => {}, { toString: broken }),
+    [cycle],
+  ];
+}
+
+test('a value that cannot be read as text is logged once per update, with the reason', async (t) => {
+  for (const value of unreadable()) {
+    const lines = [];
+    const subject = new LocalEvaluationClient('k', {
+      bootstrap: { a: flag('a'), b: bucketed('b') },
+      loggerProvider: { ...silent, error: (...line) => lines.push(line) },
+    });
+    for (let i = 0; i < TIMES; i++) subject.evaluateV2({ user_properties: { plan: value } });
+    subject.evaluateV2(yes);
+    t.is(lines.length, 1);
+    const [[message, [reason]]] = lines;
+    t.is(message, '[Experiment] a property of a user cannot be read as text: no condition matches it');
+    t.true(reason instanceof Error);
+    await subject.cache.put('c', flag('c'));
+    subject.evaluateV2({ user_properties: { plan: value } });
+    t.is(lines.length, 2);
+  }
+  const fine = new LocalEvaluationClient('k', {
+    bootstrap: { a: flag('a'), b: bucketed('b') },
+    loggerProvider: { ...silent, error: (message) => t.fail(message) },
+  });
+  for (const plan of [
+    Symbol('s'),
+    5n,
+    Object.create(null),
+    { toString: null },
+    { toJSON() {} },
+    () => {},
+    NaN,
+  ])
+    fine.evaluateV2({ user_properties: { plan } });
+});
+
+/** A flag that puts users into buckets by a property. */
+function bucketed(key) {
+  const selector = ['context', 'user', 'user_properties', 'plan'];
+  const distributions = [{ variant: 'on', range: [0, 42949673] }];
+  const bucket = { selector, salt: 's', allocations: [{ range: [0, 100], distributions }] };
+  return flag(key, undefined, { segments: [{ bucket, variant: 'off' }] });
+}
 
 test('users that are not objects are users without properties', (t) => {
   const subject = client(flag('a'));

@@ -16,7 +16,7 @@ async function failing(t, failure, endpoint = 'flags') {
   t.teardown(() => emulator.close());
   emulator.fail(endpoint, failure);
   const get = (options, path = '/sdk/v2/flags') =>
-    ask(emulator.url + path, { timeoutMillis: 400, ...options });
+    ask(emulator.url + path, { timeoutMillis: 5000, ...options });
   return { emulator, get };
 }
 

@@ -234,3 +234,111 @@ test('FlagConfigPoller works on its own', async (t) => {
   t.is(changed, 2);
   t.deepEqual(Object.keys(cache.getAllCached()), ['a']);
 });
+
+test('the remote and the local client of a key are two, each of its class', (t) => {
+  const local = ours.Experiment.initializeLocal('of-both');
+  const remote = ours.Experiment.initializeRemote('of-both');
+  t.false(Object.is(local, remote));
+  t.true(local instanceof ours.LocalEvaluationClient);
+  t.true(remote instanceof ours.RemoteEvaluationClient);
+});
+
+test('own properties are those of upstream that are public or protected, in its order', (t) => {
+  t.deepEqual(Object.keys(new ours.LocalEvaluationClient('k')), [
+    'config',
+    'cache',
+    'logger',
+    'cohortStorage',
+  ]);
+  t.deepEqual(Object.keys(new ours.RemoteEvaluationClient('k')), ['apiKey', 'config', 'logger']);
+});
+
+test('a logger or a level that is given as undefined is the default', (t) => {
+  const lines = [];
+  const { error } = console;
+  console.error = (...line) => lines.push(line);
+  try {
+    const client = new ours.LocalEvaluationClient('k', { loggerProvider: undefined, logLevel: undefined });
+    client.logger.error('message', 1);
+    client.logger.debug('message');
+  } finally {
+    console.error = error;
+  }
+  t.deepEqual(lines, [['message', [1]]]);
+});
+
+test('how the console is written to', (t) => {
+  const { ConsoleLogger } = require('../dist/src/util/logger');
+  const theirs = require('@amplitude/experiment-node-server/dist/src/util/logger');
+  const written = (logger) => {
+    const lines = [];
+    const before = { ...console };
+    for (const name of ['log', 'debug', 'info', 'warn', 'error'])
+      console[name] = (...line) => lines.push([name, ...line]);
+    try {
+      for (const name of Object.keys(silent)) logger[name]('message', [1, 2]);
+    } finally {
+      Object.assign(console, before);
+    }
+    return lines;
+  };
+  t.deepEqual(written(new ConsoleLogger()), written(new theirs.ConsoleLogger()));
+});
+
+test.serial(
+  'a logger that throws in the background costs its own line, and the console is told once',
+  async (t) => {
+    const lines = [];
+    const { error } = console;
+    console.error = (line) => lines.push(line);
+    const provider = Object.fromEntries(
+      Object.keys(silent).map((name) => [
+        name,
+        () => {
+          throw new Error('full');
+        },
+      ]),
+    );
+    try {
+      const config = { loggerProvider: provider, logLevel: ours.LogLevel.Debug };
+      const httpClient = { request: async () => ({ status: 200, body: '[]' }) };
+      const client = new ours.LocalEvaluationClient('k', config, undefined, httpClient);
+      await client.start();
+      client.stop();
+    } finally {
+      console.error = error;
+    }
+    t.deepEqual(lines, ['[Experiment] a log line was lost: the logger threw']);
+  },
+);
+
+test('flags written to a cache do not reach the map that it began with', async (t) => {
+  const bootstrap = { a: { key: 'a', variants: {}, segments: [] } };
+  const { cache } = new ours.LocalEvaluationClient('k', { bootstrap });
+  await cache.put('b', { key: 'b', variants: {}, segments: [] });
+  await cache.delete('a');
+  t.deepEqual(Object.keys(bootstrap), ['a']);
+  t.deepEqual(Object.keys(cache.getAllCached()), ['b']);
+});
+
+test('flags that are edited in place are seen when they are put', async (t) => {
+  const bootstrap = {
+    a: { key: 'a', variants: { on: { key: 'on' }, off: { key: 'off' } }, segments: [{ variant: 'on' }] },
+  };
+  const client = new ours.LocalEvaluationClient('k', { bootstrap });
+  t.is(client.evaluateV2({}).a.key, 'on');
+  const cached = client.cache.getAllCached().a;
+  cached.segments[0].variant = 'off';
+  t.is(client.evaluateV2({}).a.key, 'on');
+  await client.cache.put('a', cached);
+  t.is(client.evaluateV2({}).a.key, 'off');
+});
+
+test('bootstrap is read as JSON: what has none is dropped', (t) => {
+  const variants = {
+    on: { key: 'on', value: NaN, payload: undefined, metadata: { gone: undefined, at: new Date(0) } },
+  };
+  const bootstrap = { a: { key: 'a', variants, segments: [{ variant: 'on' }] } };
+  const variant = new ours.LocalEvaluationClient('k', { bootstrap }).evaluateV2({}).a;
+  t.deepEqual(variant, { key: 'on', value: undefined, metadata: { at: '1970-01-01T00:00:00.000Z' } });
+});

@@ -257,3 +257,51 @@ test('requests through an https agent go through that agent', async (t) => {
   const untrusted = new ours.RemoteEvaluationClient('k', { serverUrl, fetchRetries: 0, ...quick });
   await t.throwsAsync(untrusted.fetchV2({}), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
 });
+
+test('a timeout of nought sends nothing: fetch gives {}, fetchV2 rejects; a retry has its own', async (t) => {
+  const server = await answering(t, (response) => response.end('{"sdk-ci-test":{"key":"on","value":"on"}}'));
+  const client = (config) =>
+    new ours.RemoteEvaluationClient('k', {
+      serverUrl: server.url,
+      fetchTimeoutMillis: 0,
+      ...quick,
+      ...config,
+    });
+  t.deepEqual(await client({ fetchRetries: 0 }).fetch({}), {});
+  await t.throwsAsync(client({ fetchRetries: 0 }).fetchV2({}), { message: 'Response timed out' });
+  t.is(server.requests.length, 0);
+  for (const backoff of [{}, { fetchRetryBackoffMinMillis: 0, fetchRetryBackoffMaxMillis: 0 }]) {
+    const variants = await client({ fetchRetries: 1, fetchRetryTimeoutMillis: 5000, ...backoff }).fetch({});
+    t.like(variants['sdk-ci-test'], { key: 'on', value: 'on' });
+  }
+  t.is(server.requests.length, 2);
+});
+
+test('tracking goes into headers where it is asked for, and the user into one of its own', async (t) => {
+  const server = await answering(t, (response) => response.end('{}'));
+  const client = new ours.RemoteEvaluationClient('k', { serverUrl: server.url });
+  for (const [options, assignment, exposure] of [
+    [undefined, undefined, undefined],
+    [{ tracksAssignment: true, tracksExposure: true }, 'track', 'track'],
+    [{ tracksAssignment: false, tracksExposure: false }, 'no-track', 'no-track'],
+  ]) {
+    await client.fetchV2({ user_id: 'test_user' }, options);
+    const { headers } = server.requests.at(-1);
+    t.is(headers['x-amp-exp-track'], assignment);
+    t.is(headers['x-amp-exp-exposure-track'], exposure);
+    const user = JSON.parse(Buffer.from(headers['x-amp-exp-user'], 'base64url'));
+    t.deepEqual(user, { library: 'experiment-node-server/1.13.6', user_id: 'test_user' });
+  }
+});
+
+test('a user that cannot be written as JSON rejects at once, and is never sent', async (t) => {
+  const server = await answering(t, (response) => response.end('{}'));
+  const client = new ours.RemoteEvaluationClient('k', { serverUrl: server.url, ...quick });
+  const cycle = {};
+  cycle.self = cycle;
+  for (const user of [{ user_id: 5n }, cycle]) {
+    await t.throwsAsync(client.fetchV2(user), { instanceOf: TypeError });
+    t.deepEqual(await client.fetch(user), {});
+  }
+  t.is(server.requests.length, 0);
+});

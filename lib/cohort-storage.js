@@ -13,16 +13,15 @@ const USER_GROUP_TYPE = 'User';
 class InMemoryCohortStorage {
   /** @param {Backing} [backing] */
   constructor(backing = new Memory()) {
-    Object.defineProperty(this, 'backing', { value: backing });
+    /** @type {Record<string, Cohort>} all cohorts by id, a copy */
+    this.store;
+    Object.defineProperty(this, 'store', {
+      enumerable: true,
+      get: () => Object.fromEntries(backing.ids().map((id) => [id, /** @type {Cohort} */ (backing.get(id))])),
+    });
     /** @type {Backing} */
     this.backing;
-  }
-
-  /** @returns {Record<string, Cohort>} all cohorts by id */
-  get store() {
-    return Object.fromEntries(
-      this.backing.ids().map((id) => [id, /** @type {Cohort} */ (this.backing.get(id))]),
-    );
+    Object.defineProperty(this, 'backing', { value: backing });
   }
 
   /** @returns {Set<string>} */
@@ -182,4 +181,4 @@ class NativeCohorts {
   }
 }
 
-module.exports = { InMemoryCohortStorage, NativeCohorts };
+module.exports = { InMemoryCohortStorage, NativeCohorts, USER_GROUP_TYPE };

@@ -57,7 +57,21 @@ const LocalEvaluationDefaults = {
   streamFlagConnTimeoutMillis: 1500,
 };
 
-const TRACKING_CACHE_CAPACITY = 65536;
+const AssignmentConfigDefaults = { cacheCapacity: 65536 };
+const ExposureConfigDefaults = { cacheCapacity: 65536 };
+const CohortSyncConfigDefaults = {
+  cohortServerUrl: COHORT_URLS.us,
+  maxCohortSize: 2147483647,
+  cohortPollingIntervalMillis: COHORT_POLLING_INTERVAL_MIN_MILLIS,
+};
+
+const EU_SERVER_URLS = {
+  name: 'eu',
+  remote: REMOTE_URLS.eu,
+  flags: FLAG_URLS.eu,
+  stream: STREAM_URLS.eu,
+  cohort: COHORT_URLS.eu,
+};
 
 /**
  * @param {RemoteEvaluationConfig | null | undefined} custom
@@ -85,7 +99,7 @@ function populateLocalConfig(custom) {
   if (!custom || !custom.streamServerUrl) config.streamServerUrl = urlOf(STREAM_URLS, config);
   if (config.cohortSyncConfig) completeCohorts(config);
   if (config.assignmentConfig) {
-    config.assignmentConfig = { cacheCapacity: TRACKING_CACHE_CAPACITY, ...config.assignmentConfig };
+    config.assignmentConfig = { ...AssignmentConfigDefaults, ...config.assignmentConfig };
   }
   return config;
 }
@@ -131,6 +145,10 @@ module.exports = {
   Defaults,
   RemoteEvaluationDefaults,
   LocalEvaluationDefaults,
+  AssignmentConfigDefaults,
+  ExposureConfigDefaults,
+  CohortSyncConfigDefaults,
+  EU_SERVER_URLS,
   FLAG_URLS,
   populateRemoteConfig,
   populateLocalConfig,

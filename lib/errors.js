@@ -1,5 +1,7 @@
 'use strict';
 
+const { recall } = require('./transport/causes');
+
 /** Errors that callers see. Each carries a stable `code` besides the message that callers know. */
 
 class FetchError extends Error {
@@ -14,14 +16,14 @@ class FetchError extends Error {
   }
 }
 
-/** Errors of the caller's own transport, by the description that the native side was given. */
-/** @type {WeakMap<object, Error>} */
+/** @type {WeakMap<object, any>} */
 const made = new WeakMap();
 
 /**
- * The JavaScript error for a description from the native side; the same one for the same description.
+ * The JavaScript error for a description from the native side; the same one for the same description. Where a caller's own
+ * transport has failed, it is what that has thrown.
  * @param {any} description
- * @returns {Error}
+ * @returns {any}
  */
 function errorOf(description) {
   if (description instanceof Error) return description;
@@ -44,8 +46,11 @@ function make(description) {
       return withCode(new TypeError(message), code);
     case 'notArray':
       return withCode(new TypeError('flagsArray.reduce is not a function'), code);
-    case 'transport':
+    case 'transport': {
+      const own = recall(message);
+      if (own) return own.cause;
       return withCode(code.startsWith('ERR_INVALID') ? new TypeError(message) : new Error(message), code);
+    }
     default:
       return withCode(new Error(message), code);
   }

@@ -40,6 +40,7 @@ class FlagConfigFetcher {
     );
     if (Number(response.status) !== 200) throw new Error(`Flags error response: status=${response.status}`);
     const flags = JSON.parse(response.body);
+    if (flags === null) throw new TypeError("Cannot read properties of null (reading 'reduce')");
     if (!Array.isArray(flags)) throw new TypeError('flagsArray.reduce is not a function');
     /** @type {Record<string, any>} */
     const byKey = {};

@@ -54,7 +54,9 @@ class InMemoryFlagConfigCache {
 
   /** @param {Record<string, FlagConfig>} flagConfigs */
   async putAll(flagConfigs) {
-    const given = Object.entries(flagConfigs || {}).filter(([, flagConfig]) => flagConfig);
+    /** @type {[string, any][]} inherited ones are copied as own ones are */
+    const given = [];
+    for (const key in flagConfigs) if (flagConfigs[key]) given.push([key, flagConfigs[key]]);
     if (given.length > 0) this.backing.write(withFlags(this.backing.read(), given));
     if (this.store) await this.store.putAll(flagConfigs);
   }

@@ -153,7 +153,7 @@ class NativeFlags {
   /** @param {Record<string, any>} flags */
   write(flags) {
     this.read();
-    this.map = flags;
+    this.map = Array.isArray(flags) ? { ...flags } : flags;
     this.dirty = true;
     this.onChange();
     if (this.isShared) this.flush();

@@ -1,5 +1,6 @@
 'use strict';
 
+const { cohortIds } = require('./cohort-ids');
 const { populateLocalConfig } = require('./config');
 const { Engine } = require('./evaluation/engine');
 const { InMemoryFlagConfigCache } = require('./flag-config-cache');
@@ -8,7 +9,6 @@ const { Logger } = require('./logger');
 const { LogLevel } = require('./log-level');
 const { Link } = require('./link');
 const { Kinds, track } = require('./tracking');
-const native = require('./native');
 
 /** How long `close` waits for deliveries. */
 const CLOSE_MILLIS = 5000;
@@ -39,7 +39,7 @@ class Inner {
     /** What every evaluation tracks, and what one that asks for it tracks besides. */
     this.tracksAlways = link.config.assignmentConfig ? Kinds.Assignment : 0;
     this.tracksExposures = link.config.exposureConfig ? Kinds.Exposure : 0;
-    this.engine = new Engine(link, (message) => logger.error(message));
+    this.engine = new Engine(link, (...problem) => logger.error(...problem));
     link.flags.onChange = () => this.engine.outdate();
   }
 }
@@ -142,7 +142,7 @@ class LocalEvaluationClient {
   }
 
   /**
-   * Whether all cohorts of the flags are there; logs the first flag of which some are not.
+   * Whether all cohorts of the flags are there; logs the first flag of which some are not, once an update.
    *
    * @protected
    * @param {Record<string, Set<string>>} idsByFlag
@@ -153,7 +153,7 @@ class LocalEvaluationClient {
     for (const key of Object.keys(idsByFlag)) {
       const missing = [...idsByFlag[key]].filter((id) => !available.has(id));
       if (missing.length > 0) {
-        this.logger.error(
+        inner(this).engine.report(
           `[Experiment] Flag ${key} has cohort ids ${missing} unavailable, evaluation may be incorrect`,
         );
         return false;
@@ -237,18 +237,6 @@ function enriched(client, user) {
   }
   client.enrichUserWithCohorts(copy, client.cache.getAllCached());
   return copy;
-}
-
-/**
- * The cohorts that flags ask for, by group type and by flag.
- * @param {Record<string, any>} flags
- */
-function cohortIds(flags) {
-  const found = native.cohortIds(JSON.stringify(flags));
-  return {
-    groups: new Map(found.groups.map(({ name, ids }) => [name, new Set(ids)])),
-    byFlag: Object.fromEntries(found.flags.map(({ name, ids }) => [name, new Set(ids)])),
-  };
 }
 
 // `await using` in runtimes that know it.

@@ -13,10 +13,20 @@ class Mailbox {
   constructor(onMessage) {
     /** @type {Map<number, { resolve: (text: string | undefined) => void, reject: (error: Error) => void }>} */
     this.waiting = new Map();
-    this.receive = (/** @type {Message} */ message) => {
-      if (message.kind === 'end') this.#end(message);
-      else onMessage(message);
+    let hasComplained = false;
+    const receive = (/** @type {Message} */ message) => {
+      if (message.kind === 'end') return this.#end(message);
+      try {
+        onMessage(message);
+      } catch (error) {
+        // A logger's failure is nobody's to catch here, and must not end the process.
+        if (!hasComplained) console.error('[Experiment] a log line was lost: the logger threw', error);
+        hasComplained = true;
+      }
     };
+    // Asked by tools that look for what keeps a process alive: only a promise that is waited for does.
+    receive.hasRef = () => this.waiting.size > 0;
+    this.receive = receive;
   }
 
   /**

@@ -1,7 +1,7 @@
 'use strict';
 
+const { cohortIds } = require('./cohort-ids');
 const { Logger } = require('./logger');
-const native = require('./native');
 
 const POLLING_INTERVAL_MILLIS = 30000;
 const START_ATTEMPTS = 5;
@@ -123,7 +123,7 @@ class FlagConfigPoller {
    * @param {(cache: import('../index').FlagConfigCache) => Promise<void>} [onChange]
    */
   async _update(flagConfigs, onChange) {
-    const ids = new Set(native.cohortIds(JSON.stringify(flagConfigs)).groups.flatMap((group) => group.ids));
+    const ids = new Set([...cohortIds(flagConfigs).groups.values()].flatMap((ofGroup) => [...ofGroup]));
     if (ids.size > 0 && !this.cohortFetcher) {
       this.logger.error('Cohorts found in flag configs but no cohort download configured');
     } else {

@@ -96,6 +96,8 @@ export declare class View {
   get wide(): boolean
   /** Takes new cohorts in. `false` if the flags are others: a new view is needed. */
   renew(): boolean
+  /** The key of a flag, by its index. */
+  flagKey(index: number): string
   /** A sentence for every flag some of whose cohorts are not there. */
   unavailable(): Array<string>
   /** Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`. */

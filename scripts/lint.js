@@ -15,7 +15,7 @@ const clippy = (/** @type {string} */ features) =>
     clippy('--no-default-features --features http'),
     clippy(''),
     'tsc -p .',
-    'prettier --check --log-level warn index.js index.d.ts lib emulator examples benches scripts __test__',
+    'prettier --check --log-level warn index.js index.d.ts dist lib emulator examples benches scripts __test__',
   ]);
   process.exitCode = broken.length > 0 ? 1 : 0;
 })();

@@ -47,7 +47,7 @@ function ask(url, { method = 'GET', headers = {}, body, timeoutMillis = 5000, ..
 }
 
 /** All bytes that a server sends to a request until it closes, or until the time is over. */
-function bytes(port, requestText, timeoutMillis = 300) {
+function bytes(port, requestText, timeoutMillis = 1500) {
   return new Promise((resolve) => {
     const pieces = [];
     const socket = net.connect(port, '127.0.0.1', () => socket.write(requestText));

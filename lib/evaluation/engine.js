@@ -2,6 +2,7 @@
 
 const { View } = require('./view');
 const { plainUser } = require('./context');
+const { unreadable } = require('./values');
 
 /**
  * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
@@ -9,10 +10,16 @@ const { plainUser } = require('./context');
  * @typedef {{ view(): import('./view').NativeView }} Source
  */
 
+const UNREADABLE = '[Experiment] a property of a user cannot be read as text: no condition matches it';
+
+/** @param {string} key of a flag */
+const exhausted = (key) =>
+  `[Experiment] Flag ${key} has a pattern that is too costly for a value: neither regex operator matches`;
+
 class Engine {
   /**
    * @param {Source} source
-   * @param {(message: string) => void} onProblem told once what an update leaves wrong
+   * @param {(message: string, ...details: unknown[]) => void} onProblem told once an update what is wrong with it or with users
    */
   constructor(source, onProblem) {
     this.source = source;
@@ -55,9 +62,31 @@ class Engine {
     for (;;) {
       const view = this.view || this.#renew();
       const selection = view.select(flagKeys);
-      if (selection.evaluate(user, enriched)) return selection;
+      if (selection.evaluate(user, enriched)) {
+        if (unreadable.found !== undefined) this.#reportUnreadable(unreadable.found.error);
+        const { surrendered } = selection;
+        if (surrendered !== undefined) this.report(exhausted(surrendered));
+        return selection;
+      }
       this.#renew();
     }
+  }
+
+  /** @param {unknown} error why a property of a user has no text */
+  #reportUnreadable(error) {
+    unreadable.found = undefined;
+    this.report(UNREADABLE, error);
+  }
+
+  /**
+   * Tells a problem, once an update.
+   * @param {string} problem
+   * @param {unknown[]} details
+   */
+  report(problem, ...details) {
+    if (this.reported.has(problem)) return;
+    this.reported.add(problem);
+    this.onProblem(problem, ...details);
   }
 
   /** Flags have been written that the view does not know. */
@@ -72,11 +101,7 @@ class Engine {
       this.view = view;
       this.reported.clear();
     }
-    for (const problem of view.native.unavailable()) {
-      if (this.reported.has(problem)) continue;
-      this.reported.add(problem);
-      this.onProblem(problem);
-    }
+    for (const problem of view.native.unavailable()) this.report(problem);
     return view;
   }
 }

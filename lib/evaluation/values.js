@@ -10,6 +10,9 @@
  * Numbers and objects are turned into text here, so that their formatting is the engine's own. Strings cross as
  * they are: whether one holds a list in JSON is seen on the other side.
  *
+ * A value that throws when it is turned into text (a cycle, a BigInt inside, a `toJSON` or a proxy that fails) has none;
+ * `unreadable` keeps the first error until somebody has taken it.
+ *
  * @typedef {string | (string | null | undefined)[] | undefined} Crossing
  */
 
@@ -24,6 +27,14 @@ const INHERITED_NAMES = new Set(
 
 const hasOwn = Object.prototype.hasOwnProperty;
 
+/** @type {{ found: { error: unknown } | undefined }} */
+const unreadable = { found: undefined };
+
+/** @param {unknown} error */
+function cannotRead(error) {
+  if (unreadable.found === undefined) unreadable.found = { error };
+}
+
 /**
  * The value of a property, never one that comes from `Object.prototype` or `Array.prototype`.
  * @param {any} object
@@ -37,17 +48,16 @@ function property(object, name) {
 
 /**
  * The text of a value, or none: what buckets hash and what most operators compare.
- * An object that cannot be written as JSON (a cycle, a BigInt inside) has none.
  * @param {any} value
  * @returns {string | undefined}
  */
 function text(value) {
   if (typeof value === 'string') return value;
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object') return String(value);
   try {
-    return JSON.stringify(value);
-  } catch {
+    return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  } catch (error) {
+    cannotRead(error);
     return undefined;
   }
 }
@@ -60,7 +70,7 @@ function text(value) {
 function matched(value) {
   if (typeof value === 'string') return value;
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object') return String(value);
+  if (typeof value !== 'object') return scalar(value);
   return listFromObject(value, undefined) || plain(text(value));
 }
 
@@ -72,9 +82,20 @@ function matched(value) {
 function matchedAndText(value) {
   if (typeof value === 'string') return value;
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object') return String(value);
+  if (typeof value !== 'object') return scalar(value);
   const form = text(value);
   return listFromObject(value, form) || plain(form);
+}
+
+/**
+ * A number, a boolean, a function: anything with a text that is no string. It is not nothing where it has none.
+ * @param {any} value
+ * @returns {Crossing}
+ */
+function scalar(value) {
+  if (typeof value !== 'function') return String(value);
+  const form = text(value);
+  return form === undefined ? [undefined, null] : form;
 }
 
 /**
@@ -102,11 +123,12 @@ function plain(form) {
  * @param {string | undefined} form
  */
 function listFromObject(value, form) {
-  if (Array.isArray(value)) return list(value, form);
   let string;
   try {
+    if (Array.isArray(value)) return list(value, form);
     string = String(value);
   } catch {
+    // An array that cannot be read has no text either, which says so; another object may have one.
     return undefined;
   }
   if (string === '[object Object]' || string.charCodeAt(0) !== OPEN_BRACKET) return undefined;
@@ -140,4 +162,4 @@ function list(elements, form) {
   return items;
 }
 
-module.exports = { INHERITED_NAMES, hasOwn, property, text, matched, matchedAndText, identity };
+module.exports = { INHERITED_NAMES, hasOwn, unreadable, property, text, matched, matchedAndText, identity };

@@ -22,8 +22,8 @@ const HEADER = 2;
 const STATUS = 0;
 const PATTERN = 1;
 
-/** What the native side says of a call. */
-const Status = { Done: 0, Stale: 1 };
+/** What the native side says of a call: from `Noted` on, with the index of a flag added, it is done. */
+const Status = { Done: 0, Stale: 1, Noted: 2 };
 /** What the native side is told before: whose cohort ids to take. */
 const CohortSource = { Stored: 0, Caller: 1 };
 
@@ -64,12 +64,12 @@ class View {
   }
 
   /**
-   * The selection of some flags with what they depend on; of all flags where none are named.
+   * The selection of some flags with what they depend on; of all flags where none are named, by anything falsy or empty.
    * @param {Iterable<any> | ArrayLike<any> | null | undefined} flagKeys
    * @returns {Selection}
    */
   select(flagKeys) {
-    if (flagKeys === undefined || flagKeys === null) return this.all();
+    if (!flagKeys) return this.all();
     const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
     if (keys.length === 0) return this.all();
     /** @type {SelectionNode} */
@@ -138,7 +138,13 @@ class Selection {
   evaluate(user, enriched) {
     if (this.uses < COMPILE_AFTER && ++this.uses === COMPILE_AFTER) this.#compile();
     this.read(user, enriched ? CohortSource.Caller : CohortSource.Stored);
-    return this.view.codes[STATUS] === Status.Done;
+    return this.view.codes[STATUS] !== Status.Stale;
+  }
+
+  /** The key of a flag of which a pattern has given up on the user, where there is one. */
+  get surrendered() {
+    const status = this.view.codes[STATUS];
+    return status < Status.Noted ? undefined : this.view.native.flagKey(status - Status.Noted);
   }
 
   /** Fresh variants from the view's codes. */

@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('../native');
+const { remember } = require('./causes');
 
 /**
  * Requests through Node's own HTTP client, for callers who bring an `https.Agent`. The deadline is kept by whoever
@@ -38,6 +39,7 @@ function requestThroughNode(order, httpAgent, done) {
   const { id } = order;
   const failed = (/** @type {any} */ error) => {
     done();
+    remember(error.message, error);
     native.settleRequest(
       id,
       undefined,

@@ -16,33 +16,42 @@ const { headersOf } = require('./orders');
 function takeStreamOrders(factory) {
   /** @type {Map<number, import('../../index').StreamEventSource>} */
   const open = new Map();
-  return (order) => {
+  const take = (/** @type {Order} */ order) => {
     const { id, kind } = order;
-    if (kind === 'close') {
+    // Sources that have failed may go on trying by themselves: each is closed, however it ends.
+    const close = () => {
       const source = open.get(id);
       open.delete(id);
-      if (source) source.close();
-      return;
-    }
+      try {
+        if (source) source.close();
+      } catch {
+        // A source that cannot be closed is no longer listened to all the same.
+      }
+    };
+    if (kind === 'close') return close();
     try {
-      open.set(id, listen(factory, order));
+      open.set(id, listen(factory, order, close));
     } catch (error) {
       native.streamFailed(id, undefined, error instanceof Error ? error.message : String(error));
     }
   };
+  take.hasRef = () => false;
+  return take;
 }
 
 /**
  * @param {import('../../index').StreamEventSourceFactory} factory
  * @param {Order} order
+ * @param {() => void} close
  */
-function listen(factory, { id, url, headers }) {
+function listen(factory, { id, url, headers }, close) {
   const { Authorization, 'X-Amp-Exp-Library': library } = headersOf(headers);
   // An event source says by itself what it accepts and that nothing is to be cached.
   const params = { headers: { Authorization, 'X-Amp-Exp-Library': library } };
   const source = factory(/** @type {string} */ (url), params);
   source.onerror = (event) => {
     const { status, message } = event || {};
+    close();
     native.streamFailed(id, Number.isInteger(status) ? status : undefined, String(message));
   };
   source.onmessage = (event) => {

@@ -1,5 +1,5 @@
 //! A transport and an event source that the caller brings: an `HttpClient`, an `https.Agent`, an event source
-//! factory. JavaScript does the I/O; this gives it requests through a threadsafe function and takes the answers
+//! factory. JavaScript does the I/O; this gives it requests through a line and takes the answers
 //! by number.
 //!
 //! In: requests from any thread. Out: what JavaScript says through [`settle_request`], [`stream_opened`],
@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +15,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use napi::bindgen_prelude::{FnArgs, Function, Uint8Array};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use tokio::sync::{mpsc, oneshot};
 
+use super::line::Line;
 use crate::transport::deadline::within;
 use crate::transport::stream::{EventSource, Events, StreamError};
 use crate::transport::{Method, Request, Response, Transport, TransportError, TransportErrorKind};
@@ -39,25 +39,19 @@ pub struct Order {
     pub timeout_millis: Option<f64>,
 }
 
-type Orders = ThreadsafeFunction<Order, (), FnArgs<(Order,)>, napi::Status, false, true>;
-
 /// Hands orders to JavaScript. Does not keep the process alive: whoever awaits the answer does.
 #[derive(Clone)]
-pub struct Desk(Arc<Orders>);
+pub struct Desk(Line<Order>);
 
 impl Desk {
     /// # Errors
     /// If Node-API cannot make the threadsafe function.
     pub fn new(take: Function<'_, FnArgs<(Order,)>, ()>) -> napi::Result<Self> {
-        let orders = take
-            .build_threadsafe_function::<Order>()
-            .weak::<true>()
-            .build_callback(|context| Ok(FnArgs::from((context.value,))))?;
-        Ok(Self(Arc::new(orders)))
+        Ok(Self(Line::open(&take)?))
     }
 
     fn place(&self, order: Order) {
-        self.0.call(order, ThreadsafeFunctionCallMode::NonBlocking);
+        self.0.post(order);
     }
 
     fn open(&self, kind: &str, request: Request) -> Slip {

@@ -25,6 +25,8 @@ const ENRICHED: u32 = 1;
 const DONE: u32 = 0;
 /// The snapshot has been replaced: the view must be renewed before this selection can answer.
 const STALE: u32 = 1;
+/// Done, and this and more says of which flag a pattern has given up: its index, added.
+const NOTED: u32 = 2;
 
 /// Patterns of absent flags that get a number; each costs the JavaScript side an object literal.
 const PATTERNS: usize = 16;
@@ -236,7 +238,7 @@ impl Bound {
         let (header, codes) = codes.split_at_mut(HEADER);
         let codes = &mut codes[..self.selection.flags.len()];
         let mut slots = Arguments { env, values: arguments, of_slot: &self.argument_of_slot };
-        evaluation::evaluate(
+        let notes = evaluation::evaluate(
             &snapshot.plan,
             &snapshot.cohorts,
             &self.selection,
@@ -245,7 +247,7 @@ impl Bound {
             &mut self.pinned.scratch.borrow_mut(),
             codes,
         );
-        header[0] = DONE;
+        header[0] = notes.exhausted.map_or(DONE, |flag| NOTED.saturating_add(flag));
         header[1] = self.patterns.borrow_mut().number(codes);
     }
 }

@@ -6,13 +6,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use napi::bindgen_prelude::{FnArgs, Function};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Result, sys};
+use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::line::Line;
 use super::text::JsText;
 
 /// What JavaScript is told.
@@ -48,11 +47,9 @@ pub struct ErrorDescription {
     pub body: Option<JsText>,
 }
 
-type Receiver = ThreadsafeFunction<Message, (), FnArgs<(Message,)>, napi::Status, false, true>;
-
 /// Where messages are posted, from any thread.
 #[derive(Clone)]
-pub(super) struct Mailbox(Arc<Receiver>);
+pub(super) struct Mailbox(Line<Message>);
 
 /// The JavaScript thread's side of a mailbox: counts the promises that wait.
 #[derive(Clone)]
@@ -66,26 +63,11 @@ impl Mailbox {
     /// # Errors
     /// If Node-API cannot make the threadsafe function.
     pub(super) fn open(receive: Function<'_, FnArgs<(Message,)>, ()>) -> Result<Waiting> {
-        let count = Rc::new(Cell::new(0));
-        let waiting = Rc::clone(&count);
-        let receiver = receive.build_threadsafe_function::<Message>().weak::<true>().build_callback(
-            // The callback runs on the JavaScript thread only, where the count lives.
-            {
-                let waiting = OnJsThread(waiting);
-                move |context| {
-                    let message: Message = context.value;
-                    if message.kind == END {
-                        waiting.ended();
-                    }
-                    Ok(FnArgs::from((message,)))
-                }
-            },
-        )?;
-        Ok(Waiting { mailbox: Self(Arc::new(receiver)), count, next: Rc::default() })
+        Ok(Waiting { mailbox: Self(Line::open(&receive)?), count: Rc::default(), next: Rc::default() })
     }
 
     pub(super) fn post(&self, message: Message) {
-        self.0.call(message, ThreadsafeFunctionCallMode::NonBlocking);
+        self.0.post(message);
     }
 
     /// Ends a promise.
@@ -100,21 +82,6 @@ impl Mailbox {
 
 const END: &str = "end";
 
-/// What only the JavaScript thread touches, inside a closure that Node-API wants to be `Send`.
-struct OnJsThread(Rc<Cell<u32>>);
-
-// SAFETY: the closure that holds it is called and dropped on the JavaScript thread only: Node-API calls a
-// threadsafe function's callback and its finalizer there.
-unsafe impl Send for OnJsThread {}
-// SAFETY: as above.
-unsafe impl Sync for OnJsThread {}
-
-impl OnJsThread {
-    fn ended(&self) {
-        self.0.set(self.0.get().saturating_sub(1));
-    }
-}
-
 impl Waiting {
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.mailbox
@@ -125,16 +92,15 @@ impl Waiting {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
         self.count.set(self.count.get() + 1);
-        // SAFETY: the threadsafe function lives as long as the mailbox; this is its JavaScript thread.
-        unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.mailbox.0.raw()) };
+        self.mailbox.0.hold(env);
         id
     }
 
-    /// To be called by JavaScript after an `end`: lets the process go when nothing waits any more.
+    /// To be called by JavaScript with every `end`: lets the process go when nothing waits any more.
     pub(super) fn rest(&self, env: &Env) {
+        self.count.set(self.count.get().saturating_sub(1));
         if self.count.get() == 0 {
-            // SAFETY: as in `begin`.
-            unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.mailbox.0.raw()) };
+            self.mailbox.0.release(env);
         }
     }
 }

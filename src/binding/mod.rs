@@ -13,6 +13,7 @@ mod cookie;
 mod custom;
 mod evaluate;
 mod flags;
+mod line;
 mod local;
 mod mailbox;
 mod remote;

@@ -99,6 +99,13 @@ impl View {
         self.pinned.renew()
     }
 
+    /// The key of a flag, by its index.
+    #[napi(ts_return_type = "string")]
+    pub fn flag_key(&self, index: u32) -> Option<JsText> {
+        let snapshot = self.pinned.snapshot();
+        snapshot.plan.flags().get(index as usize).map(|flag| JsText(flag.map_key.clone()))
+    }
+
     /// A sentence for every flag some of whose cohorts are not there.
     #[napi]
     pub fn unavailable(&self) -> Vec<String> {

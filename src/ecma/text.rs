@@ -116,11 +116,23 @@ impl<'de> Deserialize<'de> for Text {
 /// Appends UTF-16 code units to WTF-8 bytes. The bytes before must not end in a lone lead surrogate whose
 /// trail comes first in `units`.
 pub fn push_utf16(units: &[u16], bytes: &mut Vec<u8>) {
-    if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
-        // ASCII, as most texts are.
-        bytes.extend(units.iter().map(|&unit| unit as u8));
+    // Most texts are ASCII: by blocks, which the compiler turns into few instructions.
+    const BLOCK: usize = 16;
+    let start = bytes.len();
+    let (blocks, rest) = units.as_chunks::<BLOCK>();
+    let mut last = [0; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut all = 0;
+    bytes.reserve((blocks.len() + 1) * BLOCK);
+    for block in blocks.iter().chain([&last]) {
+        all |= block.iter().fold(0, |all, unit| all | unit);
+        bytes.extend_from_slice(&block.map(|unit| unit as u8));
+    }
+    if all < 0x80 {
+        bytes.truncate(start + units.len());
         return;
     }
+    bytes.truncate(start);
     for unit in char::decode_utf16(units.iter().copied()) {
         match unit {
             Ok(c) => {

@@ -7,6 +7,7 @@ mod operators;
 mod slots;
 mod subject;
 
+use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use self::operators::{InvalidPattern, Tools, list_matches, missing_matches, passing_matches, text_matches};
@@ -187,9 +188,8 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         let mut code = otherwise;
         // They are few, and where a user falls is anybody's guess: selecting is faster than branching.
         for choice in self.code.bucket_choices(bucket) {
-            if choice.allocation.contains(allocation) & choice.distribution.contains(distribution) {
-                code = choice.code;
-            }
+            let applies = choice.allocation.contains(allocation) & choice.distribution.contains(distribution);
+            code = select_unpredictable(applies, choice.code, code);
         }
         code
     }

@@ -30,18 +30,22 @@ impl<'a> Version<'a> {
     }
 
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        let (core, pre) = match text.iter().position(|&byte| byte == b'-') {
-            Some(at) => (&text[..at], Some(&text[at..])),
-            None => (text, None),
-        };
         let mut numbers = [0.0; 3];
-        let mut count = 0;
-        for part in core.split(|&byte| byte == b'.') {
-            *numbers.get_mut(count)? = number(part)?;
-            count += 1;
+        let mut rest = text;
+        for count in 1..=numbers.len() {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let (number, after) = rest.split_at(digits);
+            numbers[count - 1] = parse_digits(number)?;
+            match after.first() {
+                None if count >= 2 => return Some(Self { numbers, pre: None }),
+                Some(b'.') => rest = &after[1..],
+                Some(b'-') if count == 3 && is_pre_release(after) => {
+                    return Some(Self { numbers, pre: Some(after) });
+                }
+                _ => return None,
+            }
         }
-        let is_complete = if pre.is_some() { count == 3 } else { count >= 2 };
-        (is_complete && pre.is_none_or(is_pre_release)).then_some(Self { numbers, pre })
+        None
     }
 
     /// The numbers, and how many bytes at the end of the text are the pre-release.
@@ -67,16 +71,16 @@ impl<'a> Version<'a> {
     }
 }
 
-/// Digits as a double.
-fn number(digits: &[u8]) -> Option<f64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+/// Digits, at least one, as a double.
+fn parse_digits(digits: &[u8]) -> Option<f64> {
+    match digits.len() {
+        0 => None,
+        1..=15 => {
+            let exact = digits.iter().fold(0u64, |number, &digit| number * 10 + u64::from(digit - b'0'));
+            Some(exact as f64)
+        }
+        _ => std::str::from_utf8(digits).ok()?.parse().ok(),
     }
-    if digits.len() <= 15 {
-        let exact = digits.iter().fold(0u64, |number, &digit| number * 10 + u64::from(digit - b'0'));
-        return Some(exact as f64);
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// `-`, then nothing or runs of `[-A-Za-z0-9_]` between dots, of which the last may be followed by one more.

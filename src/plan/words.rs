@@ -43,17 +43,56 @@ impl Word {
 pub struct Lexicon {
     // User texts are only looked up, never put in: a fixed hash gives nobody a way to make it slow.
     numbers: HashMap<Box<[u8]>, u32, FixedState>,
+    /// One bit for each [`trait_of`] that some text has: most user texts are none of the lexicon's, and of most
+    /// of those this tells.
+    traits: Vec<u64>,
 }
 
 impl Lexicon {
+    #[inline]
     pub fn word(&self, text: &[u8]) -> Word {
+        let bit = self.bit_of(text);
+        match self.traits.get(bit / BITS) {
+            Some(bits) if bits & (1 << (bit % BITS)) != 0 => self.look_up(text),
+            _ => Word::new(text, 0),
+        }
+    }
+
+    fn look_up(&self, text: &[u8]) -> Word {
         Word::new(text, self.numbers.get(text).copied().unwrap_or_default())
     }
 
     pub(super) fn add(&mut self, text: &[u8]) -> Word {
         let next = self.numbers.len() as u32 + 1;
-        Word::new(text, *self.numbers.entry(text.into()).or_insert(next))
+        let number = *self.numbers.entry(text.into()).or_insert(next);
+        if number == next {
+            if self.numbers.len() * BITS_A_TEXT > self.traits.len() * BITS {
+                let bits = (self.numbers.len() * 2 * BITS_A_TEXT).next_power_of_two().max(BITS);
+                self.traits = vec![0; bits / BITS];
+                let known: Vec<usize> = self.numbers.keys().map(|text| self.bit_of(text)).collect();
+                known.into_iter().for_each(|bit| self.traits[bit / BITS] |= 1 << (bit % BITS));
+            }
+            let bit = self.bit_of(text);
+            self.traits[bit / BITS] |= 1 << (bit % BITS);
+        }
+        Word::new(text, number)
     }
+
+    fn bit_of(&self, text: &[u8]) -> usize {
+        trait_of(text) as usize & (self.traits.len() * BITS).wrapping_sub(1)
+    }
+}
+
+const BITS: usize = u64::BITS as usize;
+const BITS_A_TEXT: usize = 16;
+
+/// Something that is found out at once and differs between most texts: length, beginning, middle and end.
+fn trait_of(text: &[u8]) -> u64 {
+    let at = |index: usize| u64::from(text.get(index).copied().unwrap_or_default());
+    let length = text.len();
+    let seen =
+        at(0) | at(length / 2) << 8 | at(length.wrapping_sub(1)) << 16 | at(length.wrapping_sub(2)) << 24;
+    (seen | (length as u64) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 /// Filter values that a text may equal.

@@ -1,0 +1,136 @@
+'use strict';
+
+/** Differences from upstream that no other spec holds, each beside what upstream does. */
+
+const test = require('ava');
+const upstream = require('@amplitude/experiment-node-server');
+const ours = require('..');
+const { outcome, silent, recording, flag, members, USER_COHORTS } = require('./support/outcome');
+
+/** A flag for users of whom an operator holds on what a selector reads. */
+const when = (selector, op, ...values) => ({
+  a: flag('a', { segments: [{ conditions: [[{ selector, op, values }]], variant: 'on' }] }),
+});
+
+const evaluated = (module, bootstrap, user, loggerProvider = silent) =>
+  outcome(() => {
+    const client = new module.LocalEvaluationClient('k', { bootstrap, loggerProvider });
+    return Object.keys(client.evaluateV2(user));
+  });
+
+const COUNTRY = ['context', 'user', 'country'];
+const PLAN = ['context', 'user', 'user_properties', 'plan'];
+
+test('a pattern that takes too long, nests too deep or has too much to read matches nothing, logged once per update', async (t) => {
+  for (const [pattern, value] of [
+    ['^(a*)*\\1(a*)*\\2(a*)*$', `${'a'.repeat(5000)}!`],
+    [`${'('.repeat(250)}x${')'.repeat(250)}`, 'x'],
+    ['x$', `${'y'.repeat(17 << 20)}x`],
+  ]) {
+    for (const op of ['regex match', 'regex does not match']) {
+      const { lines, provider } = recording();
+      const bootstrap = when(COUNTRY, op, pattern);
+      const client = new ours.LocalEvaluationClient('k', { bootstrap, loggerProvider: provider });
+      for (let i = 0; i < 3; i++) t.deepEqual(client.evaluateV2({ country: value }), {});
+      t.deepEqual(lines, [
+        [
+          'error',
+          '[Experiment] Flag a has a pattern that is too costly for a value: neither regex operator matches',
+          [],
+        ],
+      ]);
+      await client.cache.put('b', flag('b'));
+      t.deepEqual(Object.keys(client.evaluateV2({ country: value })), ['b']);
+      t.is(lines.length, 2);
+    }
+  }
+});
+
+test("a user's getters run only where a flag reads them", async (t) => {
+  const bootstrap = when(COUNTRY, 'is', 'x');
+  const user = {
+    country: 'x',
+    get os() {
+      throw new RangeError('not read');
+    },
+  };
+  t.deepEqual(await evaluated(ours, bootstrap, user), { value: ['a'] });
+  t.deepEqual(await evaluated(upstream, bootstrap, user), { error: 'RangeError', message: 'not read' });
+});
+
+test("a user's own properties are read, those that are not enumerable too", async (t) => {
+  const bootstrap = when(COUNTRY, 'is', 'x');
+  const user = Object.defineProperty({}, 'country', { value: 'x' });
+  t.deepEqual(await evaluated(ours, bootstrap, user), { value: ['a'] });
+  t.deepEqual(await evaluated(upstream, bootstrap, user), { value: [] });
+});
+
+test('a group type whose groups are null is no group', async (t) => {
+  for (const groups of [{ org: null }, { org: undefined }, { org: null, team: ['x'] }]) {
+    const bootstrap = when(['context', 'groups', 'org', 'group_name'], 'is', '(none)');
+    t.deepEqual(await evaluated(ours, bootstrap, { groups }), { value: ['a'] });
+    t.is((await evaluated(upstream, bootstrap, { groups })).error, 'TypeError');
+  }
+});
+
+test('an object without a prototype has the text of any other', async (t) => {
+  const bootstrap = when(PLAN, 'is', '{"a":1}');
+  const plan = Object.assign(Object.create(null), { a: 1 });
+  t.deepEqual(await evaluated(ours, bootstrap, { user_properties: { plan } }), { value: ['a'] });
+  t.is((await evaluated(upstream, bootstrap, { user_properties: { plan } })).error, 'TypeError');
+});
+
+test('clients without bootstrap share nothing', async (t) => {
+  const [one, other] = [1, 2].map(() => new ours.LocalEvaluationClient('k', { loggerProvider: silent }));
+  await one.cache.put('a', flag('a'));
+  t.deepEqual(other.cache.getAllCached(), {});
+  t.deepEqual(other.evaluateV2({}), {});
+});
+
+test('a cohort without a list of members is a failed download', async (t) => {
+  const { lines, provider } = recording();
+  const targeted = flag('a', { segments: [members(USER_COHORTS, ['c1'])] });
+  const request = async (url) => ({
+    status: 200,
+    body: JSON.stringify(
+      url.includes('/cohort/')
+        ? { cohortId: 'c1', groupType: 'User', lastModified: 1, memberIds: 'everybody' }
+        : [targeted, flag('b')],
+    ),
+  });
+  const cohortSyncConfig = { apiKey: 'a', secretKey: 's' };
+  const client = new ours.LocalEvaluationClient(
+    'k',
+    { cohortSyncConfig, loggerProvider: provider },
+    undefined,
+    {
+      request,
+    },
+  );
+  t.teardown(() => client.stop());
+  await client.start();
+  t.deepEqual(Object.keys(client.evaluateV2({ user_id: 'u' })), ['b']);
+  t.deepEqual(
+    lines.filter(([level]) => level === 'error').map(([, message]) => message),
+    [
+      '[Experiment] Cohort download failed c1',
+      '[Experiment] Flag a has cohort ids c1 unavailable, evaluation may be incorrect',
+    ],
+  );
+});
+
+test("a storage's store is a copy: cohorts are put by put", (t) => {
+  const { cohortStorage } = new ours.LocalEvaluationClient('k', { loggerProvider: silent });
+  const cohort = {
+    cohortId: 'c',
+    groupType: 'User',
+    groupTypeId: 0,
+    lastComputed: 0,
+    lastModified: 0,
+    size: 0,
+  };
+  cohortStorage.store.c = { ...cohort, memberIds: new Set() };
+  t.deepEqual([...cohortStorage.getAllCohortIds()], []);
+  cohortStorage.put({ ...cohort, memberIds: new Set(['u']) });
+  t.deepEqual(Object.keys(cohortStorage.store), ['c']);
+});
