@@ -246,6 +246,18 @@ export interface NodeOptions {
   storageProvider?: EventStorage;
   transportProvider?: EventTransport;
   useBatch?: boolean;
+  /** How many bytes of memory waiting events may take before the oldest are dropped. 64 MiB by default. */
+  maxQueuedBytes?: number;
+  /** How many events may wait before the oldest are dropped. 1,000,000 by default. */
+  maxQueuedEvents?: number;
+  /** A directory in which waiting events are kept, so that they survive a process that is killed. None by default. */
+  spoolDirectory?: string;
+  /** How many bytes of disk that may take. 64 MiB by default. */
+  spoolMaxBytes?: number;
+  /** How many milliseconds waiting events may hold the process up at its natural end. 5000 by default, 0 not at all. */
+  exitWaitMillis?: number;
+  /** The same at `process.exit()`, which is blocked meanwhile. 500 by default, 0 not at all. */
+  exitDrainMillis?: number;
 }
 
 export type ExposureConfig = {

@@ -3,6 +3,8 @@
 /** Exposure and assignment events as a server receives them, side by side with upstream's. */
 
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const test = require('ava');
 const upstream = require('@amplitude/experiment-node-server');
@@ -132,26 +134,107 @@ test.serial('random tracked evaluations reach the server as upstream sends them'
   t.deepEqual(ourServer.events().map(essence).sort(), theirServer.events().map(essence).sort());
 });
 
-for (const [how, ending] of [
-  ['a natural end', ''],
-  ['process.exit', 'process.exit(0);'],
+/**
+ * Runs a process that tracks so many events and then does something; says how it ended.
+ * @param {{ emulator: Emulator, then: string, events?: number, options?: object }} what
+ */
+async function processThatTracks({ emulator, then, events = 50, options = {} }) {
+  const config = {
+    bootstrap: bootstrapOf(FLAGS),
+    exposureConfig: {
+      apiKey: 'api',
+      serverUrl: `${emulator.url}/2/httpapi`,
+      loggerProvider: undefined,
+      logLevel: 0,
+      ...options,
+    },
+  };
+  const script = `
+    const { LocalEvaluationClient } = require(${JSON.stringify(path.join(__dirname, '..'))});
+    const client = new LocalEvaluationClient('k', ${JSON.stringify(config)});
+    for (let i = 0; i < ${events}; i++)
+      client.evaluateV2({ user_id: 'u' + i }, undefined, { tracksExposure: true });
+    ${then}`;
+  const start = Date.now();
+  const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+  const [code, signal] = await new Promise((resolve) => child.on('exit', (...end) => resolve(end)));
+  return { code, signal, millis: Date.now() - start };
+}
+
+const ids = (emulator) => new Set(emulator.events().map((event) => event.insert_id));
+
+for (const [how, then, exitCode] of [
+  ['a natural end', '', 0],
+  ['process.exit', 'process.exit(0);', 0],
+  [
+    'a SIGTERM whose handler exits',
+    `process.on('SIGTERM', () => process.exit(3)); setInterval(() => {}, 1000); process.kill(process.pid, 'SIGTERM');`,
+    3,
+  ],
+  ['an uncaught exception', `throw new Error('uncaught');`, 1],
 ]) {
   test.serial(`events are delivered at ${how} of the process`, async (t) => {
     const emulator = await emulated(t);
-    const script = `
-      const { LocalEvaluationClient } = require(${JSON.stringify(path.join(__dirname, '..'))});
-      const client = new LocalEvaluationClient('k', {
-        bootstrap: ${JSON.stringify(bootstrapOf(FLAGS))},
-        exposureConfig: { apiKey: 'api', serverUrl: ${JSON.stringify(`${emulator.url}/2/httpapi`)} },
-      });
-      for (let i = 0; i < 50; i++) client.evaluateV2({ user_id: 'u' + i }, undefined, { tracksExposure: true });
-      ${ending}`;
-    const child = spawn(process.execPath, ['-e', script], { stdio: 'inherit' });
-    const code = await new Promise((resolve) => child.on('exit', resolve));
-    t.is(code, 0);
+    const { code } = await processThatTracks({ emulator, then });
+    t.is(code, exitCode);
     t.is(emulator.events().length, 50);
+    t.is(ids(emulator).size, 50);
   });
 }
+
+test.serial('exitDrainMillis of nought turns the drain at process.exit off', async (t) => {
+  const emulator = await emulated(t);
+  const options = { exitDrainMillis: 0, flushIntervalMillis: 60_000 };
+  const { code } = await processThatTracks({ emulator, then: 'process.exit(0);', options });
+  t.is(code, 0);
+  t.is(emulator.events().length, 0);
+});
+
+test.serial('exitWaitMillis bounds the natural end where the server does not answer', async (t) => {
+  const emulator = await emulated(t);
+  emulator.fail('events', { kind: 'silence' });
+  const bounded = { exitWaitMillis: 100, exitDrainMillis: 0 };
+  const short = await processThatTracks({ emulator, then: '', options: bounded });
+  const long = await processThatTracks({ emulator, then: '', options: { ...bounded, exitWaitMillis: 4000 } });
+  t.is(short.code, 0);
+  t.is(long.code, 0);
+  // Both start a process, which takes however long it takes.
+  t.true(long.millis - short.millis > 1500, `${short.millis} and ${long.millis}`);
+});
+
+test.serial(
+  'a killed process loses its events, and with a spool the next process delivers them',
+  async (t) => {
+    const emulator = await emulated(t);
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'spool-'));
+    t.teardown(() => fs.rmSync(directory, { recursive: true, force: true }));
+    const then = `setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1500);`;
+    const waiting = { flushIntervalMillis: 60_000 };
+    t.is((await processThatTracks({ emulator, then, options: waiting })).signal, 'SIGKILL');
+    t.is(emulator.events().length, 0);
+    const options = { ...waiting, spoolDirectory: directory };
+    t.is((await processThatTracks({ emulator, then, options })).signal, 'SIGKILL');
+    t.is(emulator.events().length, 0);
+    const next = await processThatTracks({ emulator, then: 'client.flush();', events: 0, options });
+    t.is(next.code, 0);
+    await emulator.waitForEvents(50, 20_000);
+    t.is(emulator.events().length, 50);
+    t.is(ids(emulator).size, 50);
+  },
+);
+
+test.serial('events wait for a server that is down, and arrive once it is back', async (t) => {
+  const emulator = await emulated(t);
+  emulator.fail('events', { kind: 'close', times: 2 });
+  const client = new ours.LocalEvaluationClient('k', {
+    bootstrap: bootstrapOf(FLAGS),
+    exposureConfig: { apiKey: 'api', serverUrl: `${emulator.url}/2/httpapi`, loggerProvider: quiet },
+  });
+  for (let i = 0; i < 50; i++) client.evaluateV2({ user_id: `u${i}` }, undefined, { tracksExposure: true });
+  await client.flush();
+  t.is(emulator.events().length, 50);
+  t.is(ids(emulator).size, 50);
+});
 
 test.serial('however many clients track, the process is listened to once', (t) => {
   const before = process.listenerCount('beforeExit');

@@ -50,7 +50,8 @@ class Link {
     this.cohorts = new NativeCohorts(this.native);
     /** @type {Promise<void> | undefined} */
     this.starting = undefined;
-    if (config.exposureConfig || config.assignmentConfig) deliverAtExit(this);
+    const tracked = [config.exposureConfig, config.assignmentConfig].filter(Boolean);
+    if (tracked.length > 0) deliverAtExit(this, tracked);
   }
 
   pendingEvents() {

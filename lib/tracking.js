@@ -13,10 +13,11 @@ const native = require('./native');
 /** What a call tracks; both may be. */
 const Kinds = { Assignment: 1, Exposure: 2 };
 
-/** Analytics' own log levels, and how many milliseconds an exiting process is held up. */
+/** One of analytics' own log levels. */
 const WARN = 2;
-const DRAIN_MILLIS = 500;
-const NATURAL_EXIT_MILLIS = 5000;
+/** How many milliseconds a process is held up: at its natural end, and at `process.exit()`. */
+const EXIT_WAIT_MILLIS = 5000;
+const EXIT_DRAIN_MILLIS = 500;
 
 /**
  * @param {any} config `exposureConfig` or `assignmentConfig`
@@ -117,18 +118,27 @@ function logLine(config, level, message) {
  * }} Deliverer
  */
 
+/**
+ * How long each may hold the process up.
+ * @typedef {{ wait: number, drain: number }} Bounds
+ */
+
 /** @type {Set<WeakRef<Deliverer>>} */
 const deliverers = new Set();
+/** @type {WeakMap<Deliverer, Bounds>} */
+const bounds = new WeakMap();
 /** Those that have been given their time at the natural end of the process. */
 const flushed = new WeakSet();
 let watches = false;
 
 /**
  * Sees to it that events are not lost when the process ends: at its natural end they are delivered (for five seconds
- * at most), at `process.exit()` what can be in half a second. Whoever is dropped before is not kept.
+ * at most), at `process.exit()` what can be in half a second, or for as long as the configurations say. Whoever is
+ * dropped before is not kept.
  * @param {Deliverer} deliverer
+ * @param {any[]} configs the `exposureConfig` and the `assignmentConfig`, those that there are
  */
-function deliverAtExit(deliverer) {
+function deliverAtExit(deliverer, configs) {
   if (!watches) {
     watches = true;
     process.once('exit', drain);
@@ -136,20 +146,48 @@ function deliverAtExit(deliverer) {
   }
   living();
   deliverers.add(new WeakRef(deliverer));
+  bounds.set(deliverer, {
+    wait: longest(configs, 'exitWaitMillis', EXIT_WAIT_MILLIS),
+    drain: longest(configs, 'exitDrainMillis', EXIT_DRAIN_MILLIS),
+  });
+}
+
+/**
+ * @param {any[]} configs
+ * @param {string} option
+ * @param {number} otherwise for those that do not say
+ */
+function longest(configs, option, otherwise) {
+  const millis = configs.map((config) => (config[option] >= 0 ? Number(config[option]) : otherwise));
+  return Math.max(0, ...millis);
 }
 
 /** At the end of a worker thread the process goes on, and so do the clients of the other threads. */
 function drain() {
-  if (require('worker_threads').isMainThread) return native.drainEvents(DRAIN_MILLIS);
-  const end = Date.now() + DRAIN_MILLIS;
-  living().forEach((deliverer) => deliverer.drain(Math.max(0, end - Date.now())));
+  const waiting = living();
+  const millis = waiting.map((deliverer) => boundsOf(deliverer).drain);
+  if (require('worker_threads').isMainThread) {
+    // Clients that have been dropped may have left events behind.
+    return native.drainEvents(waiting.length > 0 ? Math.max(...millis) : EXIT_DRAIN_MILLIS);
+  }
+  const start = Date.now();
+  waiting.forEach((deliverer, i) => deliverer.drain(Math.max(0, start + millis[i] - Date.now())));
 }
 
 /** @param {Deliverer} deliverer */
 function flushOnce(deliverer) {
-  if (deliverer.pendingEvents() === 0 || flushed.has(deliverer)) return;
+  const { wait } = boundsOf(deliverer);
+  if (wait === 0 || deliverer.pendingEvents() === 0 || flushed.has(deliverer)) return;
   flushed.add(deliverer);
-  deliverer.flushWithin(NATURAL_EXIT_MILLIS);
+  deliverer.flushWithin(wait);
+}
+
+/**
+ * @param {Deliverer} deliverer
+ * @returns {Bounds}
+ */
+function boundsOf(deliverer) {
+  return bounds.get(deliverer) || { wait: EXIT_WAIT_MILLIS, drain: EXIT_DRAIN_MILLIS };
 }
 
 /** Those that are still there; the others are forgotten. */

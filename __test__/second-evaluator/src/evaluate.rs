@@ -66,7 +66,9 @@ fn visit(key: &JsString, available: &mut Value, ordered: &mut Vec<Value>) {
     }
     let Value::Object(properties) = available else { return };
     let own = flag.get(&js("key")).unwrap().as_string().unwrap();
-    properties.retain(|(key, _)| *key != own);
+    // Upstream takes away the own key alone, so that a flag held under another one comes again by every way that
+    // leads to it: on purpose it comes once here and in the engine.
+    properties.retain(|(held_under, _)| *held_under != own && held_under != key);
     ordered.push(flag);
 }
 
