@@ -53,6 +53,10 @@ class View {
     /** @type {Selection | undefined} */
     this.everything = undefined;
     this.root = new SelectionNode();
+    /** The key that was asked for alone last, and its selection: most callers ask for one over and over. */
+    this.recentKey = /** @type {any} */ (undefined);
+    /** @type {Selection | undefined} */
+    this.recent = undefined;
   }
 
   /**
@@ -72,13 +76,19 @@ class View {
     if (!flagKeys) return this.all();
     const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
     if (keys.length === 0) return this.all();
+    if (keys.length === 1 && keys[0] === this.recentKey && this.recent !== undefined) return this.recent;
     /** @type {SelectionNode} */
     let node = this.root;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       node = node.next.get(key) || this.#grow(node, key);
     }
-    return node.selection || (node.selection = this.#make(keys.map(String)));
+    const selection = node.selection || (node.selection = this.#make(keys.map(String)));
+    if (keys.length === 1) {
+      this.recentKey = keys[0];
+      this.recent = selection;
+    }
+    return selection;
   }
 
   all() {
@@ -122,6 +132,7 @@ class Selection {
    */
   constructor(view, native) {
     this.view = view;
+    this.codes = view.codes;
     this.native = native;
     this.uses = 0;
     this.read = reader.interpret(native.slots, native.evaluate, view.codes);
@@ -133,23 +144,17 @@ class Selection {
    * Evaluates; the answer is in the view's codes until the next call.
    * @param {any} user a plain one
    * @param {boolean} enriched whether its `cohort_ids` are to be taken as they are
-   * @returns {boolean} false if the plan has been replaced: take the new view and ask again
+   * @returns {number} a {@link Status}
    */
   evaluate(user, enriched) {
     if (this.uses < COMPILE_AFTER && ++this.uses === COMPILE_AFTER) this.#compile();
     this.read(user, enriched ? CohortSource.Caller : CohortSource.Stored);
-    return this.view.codes[STATUS] !== Status.Stale;
-  }
-
-  /** The key of a flag of which a pattern has given up on the user, where there is one. */
-  get surrendered() {
-    const status = this.view.codes[STATUS];
-    return status < Status.Noted ? undefined : this.view.native.flagKey(status - Status.Noted);
+    return this.codes[STATUS];
   }
 
   /** Fresh variants from the view's codes. */
   variants() {
-    const { codes } = this.view;
+    const { codes } = this;
     const make = this.makers[codes[PATTERN]];
     return make !== undefined ? make(codes) : this.#fill(codes);
   }
@@ -245,4 +250,4 @@ function listOfKeys(keys) {
   return Array.from(keys);
 }
 
-module.exports = { View, Selection };
+module.exports = { View, Selection, Status };
