@@ -39,13 +39,18 @@ const cohort = {
   size: MEMBERS,
   memberIds: new Set(members),
 };
-// Every other one is in the cohort; far enough apart that no cache holds their places in it.
-const users = Array.from({ length: 4096 }, (_, i) => ({
-  ...realisticUser(i),
-  user_id: i % 2 ? members[(i * 241) % MEMBERS] : `stranger-${i}`,
-}));
-let turn = 0;
-const next = () => users[turn++ & 4095];
+/**
+ * Users of whom every other one is in the cohort, in turn.
+ * @param {number} count a power of two
+ */
+function inTurn(count) {
+  const users = Array.from({ length: count }, (_, i) => ({
+    ...realisticUser(i),
+    user_id: i % 2 ? members[(i * 241) % MEMBERS] : `not-a-member-${i % 10}${i % 9}`,
+  }));
+  let turn = 0;
+  return () => users[turn++ & (count - 1)];
+}
 
 let missed = false;
 
@@ -62,6 +67,7 @@ function clients(flags) {
 const rows = [['', 'upstream', 'ours', 'ratio', 'goal']];
 for (const { name, flags, keys, goal } of CASES) {
   const [before, client] = clients(realisticFlags(flags).map(withCohort));
+  const next = inTurn(64);
   const [theirs, our] = medians([
     { name: 'upstream', run: () => before.evaluateV2(next(), keys) },
     { name: 'ours', run: () => client.evaluateV2(next(), keys) },
@@ -75,6 +81,8 @@ table(rows);
 const looksUp = cohortFlag('big');
 const [, client] = clients([looksUp]);
 const [, none] = clients([withoutCohort(looksUp)]);
+// So many that no cache holds their places in the cohort.
+const next = inTurn(4096);
 const [whole, rest] = medians([
   { name: 'with', run: () => client.evaluateV2(next()) },
   { name: 'without', run: () => none.evaluateV2(next()) },
