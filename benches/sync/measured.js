@@ -8,6 +8,9 @@ const { realisticUser } = require('../flags');
 const { name, url, scenario, member, flags = 0, all = false } = JSON.parse(process.argv[2]);
 const { LocalEvaluationClient } = require(name);
 
+/** Milliseconds between the evaluations that go on during an update. */
+const PAUSE = 4;
+
 const MEMBER = { user_id: member };
 const STRANGER = { user_id: 'member-of-none-' };
 
@@ -61,10 +64,10 @@ async function update() {
   await residentBytes();
   process.send?.('ready');
   const meter = new StallMeter();
-  while (evaluate() === version) await new Promise((resolve) => setImmediate(resolve));
+  while (evaluate() === version) await sleep(PAUSE);
   for (let i = 0; i < 50; i++) {
     evaluate();
-    await sleep(4);
+    await sleep(PAUSE);
   }
   const stall = await meter.stop();
   const found = Object.keys(client.evaluateV2(realisticUser(0))).length;
