@@ -25,7 +25,9 @@ const MEMBERS = 1_000_000;
 const LARGE = 20_000_000;
 const FLAGS = 5000;
 
-/** @typedef {{ longest: number, longestOnTheClock: number, nanoseconds: number, bytes: number }} Result */
+/**
+ * @typedef {{ longest: number, longestOnTheClock: number, nanoseconds: number, bytes: number, idle: number }} Result
+ * `idle` is the longest stall of the same evaluations without an update */
 
 let missed = false;
 
@@ -106,14 +108,21 @@ async function updates(title, all) {
   server.child.disconnect();
   console.log(`\nAn update of ${FLAGS.toLocaleString('en')} flags, ${title}`);
   table([
-    ['', 'longest stall', 'on the clock'],
-    ...Object.entries({ upstream: theirs, ours }).map(([name, { longest, longestOnTheClock }]) => [
+    ['', 'longest stall', 'on the clock', 'without an update'],
+    ...Object.entries({ upstream: theirs, ours }).map(([name, { longest, longestOnTheClock, idle }]) => [
       name,
       duration(longest),
       duration(longestOnTheClock),
+      duration(idle),
     ]),
   ]);
-  goal(`the loop stands still for at most ${duration(STALL)}`, ours.longest <= STALL);
+  if (all) {
+    // The evaluations themselves take a part of that time, and so does the garbage that they make.
+    const more = ours.longest - ours.idle;
+    goal(`it adds at most ${duration(STALL)} to what the evaluations take`, more <= STALL);
+  } else {
+    goal(`the loop stands still for at most ${duration(STALL)}`, ours.longest <= STALL);
+  }
 }
 
 /**
@@ -153,6 +162,7 @@ function medians(list) {
     longestOnTheClock: of('longestOnTheClock'),
     nanoseconds: of('nanoseconds'),
     bytes: of('bytes'),
+    idle: of('idle'),
   };
 }
 

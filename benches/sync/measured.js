@@ -62,6 +62,13 @@ async function update() {
   const version = evaluate();
   for (let i = 0; i < 20; i++) evaluate();
   await residentBytes();
+  const without = new StallMeter();
+  for (let i = 0; i < 100; i++) {
+    evaluate();
+    await sleep(PAUSE);
+  }
+  const idle = (await without.stop()).longest;
+  await residentBytes();
   process.send?.('ready');
   const meter = new StallMeter();
   while (evaluate() === version) await sleep(PAUSE);
@@ -72,7 +79,7 @@ async function update() {
   const stall = await meter.stop();
   const found = Object.keys(client.evaluateV2(realisticUser(0))).length;
   if (found !== flags) throw new Error(`${found} flags answer`);
-  return stall;
+  return { ...stall, idle };
 }
 
 /** After everything that can be collected has been. */
