@@ -31,9 +31,17 @@ class Link {
     this.store = store;
     this.config = config;
     this.logger = logger;
+    /** Called when flags have come by themselves. */
+    this.onInstalled = () => {};
+    /** Resolves when they are those that are evaluated. */
+    this.evaluated = () => Promise.resolve();
+    // What hears is kept by the native side and must not keep the client from being collected.
+    const weak = new WeakRef(this);
     this.mailbox = new Mailbox((message) => {
       if (message.kind === 'installed') {
-        if (store) store.replace(flagMap(JSON.parse(/** @type {string} */ (message.text))));
+        if (store && message.text !== undefined) store.replace(flagMap(JSON.parse(message.text)));
+        const link = weak.deref();
+        if (link) link.onInstalled();
       } else if (message.kind === 'exposureLog') {
         logLine(config.exposureConfig, /** @type {number} */ (message.level), String(message.message));
       } else if (message.kind === 'assignmentLog') {
@@ -102,6 +110,7 @@ class Link {
   async #start() {
     await this.mailbox.end(this.native.start(), () => this.native.rest());
     if (this.store) await this.store.settled();
+    await this.evaluated();
   }
 
   stop() {

@@ -39,8 +39,11 @@ class Inner {
     /** What every evaluation tracks, and what one that asks for it tracks besides. */
     this.tracksAlways = link.config.assignmentConfig ? Kinds.Assignment : 0;
     this.tracksExposures = link.config.exposureConfig ? Kinds.Exposure : 0;
-    this.engine = new Engine(link, (...problem) => logger.error(...problem));
+    const tracks = Boolean(this.tracksAlways | this.tracksExposures);
+    this.engine = new Engine(link, tracks, (...problem) => logger.error(...problem));
     link.flags.onChange = () => this.engine.outdate();
+    link.onInstalled = () => this.engine.prepare();
+    link.evaluated = () => this.engine.ready();
   }
 }
 

@@ -96,12 +96,23 @@ export declare class View {
   get wide(): boolean
   /** Takes new cohorts in. `false` if the flags are others: a new view is needed. */
   renew(): boolean
+  /** Evaluates as before until the next change, though the flags are others. */
+  hold(): void
+  /**
+   * The codes of these flags that stand where these codes stand among those of an earlier view's: of the same flag,
+   * at the same place.
+   */
+  counterparts(earlier: View, codes: Uint32Array): Uint32Array
+  /** The keys of some of a selection's results, in the order of the codes. */
+  keys(selection: number, start: number, end: number): string[]
+  /** Has ready what tracking asks of a selection. */
+  prepareTracking(selection: number): void
   /** The key of a flag, by its index. */
   flagKey(index: number): string
   /** A sentence for every flag some of whose cohorts are not there. */
   unavailable(): Array<string>
   /** Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`. */
-  select(keys: string[] | null | undefined, codes: Uint32Array): { id: number, flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }
+  select(keys: string[] | null | undefined, codes: Uint32Array): { id: number, count: number, slots: SlotDescription[], evaluate: (...values: any[]) => void }
   /** The variant of an outcome code as JSON, as the server worded it, with its merged metadata. */
   outcome(code: number): string
 }
@@ -212,7 +223,7 @@ export interface LocalSettings {
   streamUpdates: boolean
   streamServerUrl: string
   streamConnectTimeoutMillis: number
-  /** Whether every update's flags are to be posted. */
+  /** Whether the flags are to be posted with the word that they are installed. */
   reportsFlags: boolean
   cohorts?: LocalCohortSettings
   isEu: boolean

@@ -1,5 +1,6 @@
 'use strict';
 
+const { Succession, HEAVY } = require('./succession');
 const { Status, View } = require('./view');
 const { plainUser } = require('./context');
 const { unreadable } = require('./values');
@@ -16,16 +17,26 @@ const UNREADABLE = '[Experiment] a property of a user cannot be read as text: no
 const exhausted = (key) =>
   `[Experiment] Flag ${key} has a pattern that is too costly for a value: neither regex operator matches`;
 
+/** New flags that come before the view of the last ones is ready put it off this often. */
+const PUT_OFF = 3;
+
 class Engine {
   /**
    * @param {Source} source
+   * @param {boolean} tracks whether what is evaluated is tracked too
    * @param {(message: string, ...details: unknown[]) => void} onProblem told once an update what is wrong with it or with users
    */
-  constructor(source, onProblem) {
+  constructor(source, tracks, onProblem) {
     this.source = source;
+    this.tracks = tracks;
     this.onProblem = onProblem;
     /** @type {View | undefined} */
     this.view = undefined;
+    /** @type {Succession | undefined} the next view, while it is being made ready */
+    this.succession = undefined;
+    this.putOff = 0;
+    /** @type {(() => void)[]} */
+    this.waiting = [];
     /** @type {Set<string>} */
     this.reported = new Set();
   }
@@ -91,18 +102,61 @@ class Engine {
 
   /** Flags have been written that the view does not know. */
   outdate() {
-    this.view = undefined;
+    this.#succeed(undefined);
+  }
+
+  /** Flags have come by themselves: begins with what takes long, so that evaluations need not. */
+  prepare() {
+    if (this.view !== undefined && this.view.made >= HEAVY) this.#renew();
+  }
+
+  /**
+   * Resolves when the flags that have come are those that are evaluated.
+   * @returns {Promise<void>}
+   */
+  ready() {
+    return new Promise((resolve) => (this.succession ? this.waiting.push(resolve) : resolve()));
   }
 
   #renew() {
     let view = this.view;
     if (view === undefined || !view.native.renew()) {
+      if (view !== undefined && this.#isSucceeded(view)) return view;
       view = new View(this.source.view());
-      this.view = view;
-      this.reported.clear();
+      this.#succeed(view);
     }
     for (const problem of view.native.unavailable()) this.report(problem);
     return view;
+  }
+
+  /**
+   * Whether evaluations go on with a view whose flags are no longer current, while another one is made ready.
+   * @param {View} view
+   */
+  #isSucceeded(view) {
+    if (view.made < HEAVY) return false;
+    const { succession } = this;
+    if (succession === undefined || !succession.to.native.renew()) {
+      if (++this.putOff > PUT_OFF) return false;
+      if (succession !== undefined) succession.end();
+      const next = new View(this.source.view());
+      this.succession = new Succession(view, next, this.tracks, () => {
+        this.#succeed(next);
+        for (const problem of next.native.unavailable()) this.report(problem);
+      });
+    }
+    view.native.hold();
+    return true;
+  }
+
+  /** @param {View | undefined} view */
+  #succeed(view) {
+    if (this.succession !== undefined) this.succession.end();
+    this.succession = undefined;
+    this.putOff = 0;
+    this.view = view;
+    this.reported.clear();
+    for (const resolve of this.waiting.splice(0)) resolve();
   }
 }
 

@@ -47,8 +47,12 @@ class View {
     this.codes = new Uint32Array(new ArrayBuffer(4 * (native.capacity + HEADER)));
     /** @type {Template[]} */
     this.templates = [];
-    this.compileTemplate = (/** @type {number} */ code) =>
-      (this.templates[code] = template(this.outcome(code)));
+    /** How many of them have been made. */
+    this.made = 0;
+    this.compileTemplate = (/** @type {number} */ code) => {
+      this.made++;
+      return (this.templates[code] = template(this.outcome(code)));
+    };
     this.count = 0;
     /** @type {Selection | undefined} */
     this.everything = undefined;
@@ -65,6 +69,19 @@ class View {
    */
   outcome(code) {
     return /** @type {string} */ (this.native.outcome(code));
+  }
+
+  /**
+   * Makes the template of a code, unless it is there.
+   * @param {number} code
+   * @returns {number} how many characters that took
+   */
+  prepareTemplate(code) {
+    if (this.templates[code] !== undefined) return 0;
+    const json = this.outcome(code);
+    this.made++;
+    this.templates[code] = template(json);
+    return json.length;
   }
 
   /**
@@ -134,6 +151,8 @@ class Selection {
     this.view = view;
     this.codes = view.codes;
     this.native = native;
+    /** @type {string[]} the keys of the results in the order of the codes, as far as they have been asked for */
+    this.keys = [];
     this.uses = 0;
     this.read = reader.interpret(native.slots, native.evaluate, view.codes);
     /** @type {((codes: Uint32Array) => any)[]} one a pattern of absent flags, as they come up */
@@ -152,6 +171,27 @@ class Selection {
     return this.codes[STATUS];
   }
 
+  /**
+   * The keys of the results in the order of the codes: at least so many of them.
+   * @param {number} [count] all by default
+   */
+  names(count = this.native.count) {
+    const { keys, view, native } = this;
+    if (keys.length < count) {
+      for (const key of view.native.keys(native.id, keys.length, count)) keys.push(key);
+    }
+    return keys;
+  }
+
+  /**
+   * Takes over from the same selection of earlier flags.
+   * @param {Selection} earlier
+   */
+  resume({ uses }) {
+    this.uses = uses;
+    if (uses === COMPILE_AFTER) this.#compile();
+  }
+
   /** Fresh variants from the view's codes. */
   variants() {
     const { codes } = this;
@@ -164,7 +204,7 @@ class Selection {
     const { codes, templates, compileTemplate } = this.view;
     /** @type {Record<string, any>} */
     const result = {};
-    const { flags } = this.native;
+    const flags = this.names();
     for (let i = 0; i < flags.length; i++) {
       const code = codes[i + HEADER];
       if (code === 0) continue;
@@ -179,7 +219,7 @@ class Selection {
     const { codes } = this.view;
     /** @type {Record<string, any>} */
     const result = {};
-    this.native.flags.forEach((key, i) => {
+    this.names().forEach((key, i) => {
       const code = codes[i + HEADER];
       if (code !== 0) set(result, key, JSON.parse(this.view.outcome(code)));
     });
@@ -193,7 +233,7 @@ class Selection {
   /** @param {Uint32Array} codes */
   #fill(codes) {
     const { templates, compileTemplate } = this.view;
-    const { flags } = this.native;
+    const flags = this.names();
     if (this.uses === COMPILE_AFTER && codes[PATTERN] !== UNNUMBERED && codegen.allowed) {
       const maker = this.#maker(codes);
       if (maker) return (this.makers[codes[PATTERN]] = maker)(codes);
@@ -215,7 +255,7 @@ class Selection {
    * @returns {((codes: Uint32Array) => any) | undefined}
    */
   #maker(codes) {
-    const { flags } = this.native;
+    const flags = this.names();
     const properties = [];
     for (let i = 0; i < flags.length; i++) {
       if (codes[i + HEADER] === 0) continue;

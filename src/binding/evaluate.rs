@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use napi::{Result, Status, sys};
 
+use super::runtime;
 use super::text::push_string;
 use crate::evaluation::{self, CohortSource, Scratch, SlotBuffer, Slots};
 use crate::plan::Selection;
@@ -62,8 +63,28 @@ impl Pinned {
             return false;
         }
         self.epoch.set(current.epoch);
-        *self.snapshot.borrow_mut() = current;
+        discard(self.snapshot.replace(current));
         true
+    }
+
+    /// Goes on with what it has until the world changes again.
+    pub fn hold(&self) {
+        self.epoch.set(self.world.epoch());
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        discard(self.snapshot.replace(self.world.load()));
+    }
+}
+
+/// Plans with more outcomes than this are taken apart on another thread: that takes longer than asking for it.
+const LARGE_PLAN: usize = 1000;
+
+fn discard(snapshot: Arc<Snapshot>) {
+    if Arc::strong_count(&snapshot) == 1 && snapshot.plan.outcomes().len() > LARGE_PLAN {
+        runtime::discard(snapshot);
     }
 }
 

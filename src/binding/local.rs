@@ -59,7 +59,7 @@ pub struct LocalSettings {
     pub stream_updates: bool,
     pub stream_server_url: String,
     pub stream_connect_timeout_millis: f64,
-    /// Whether every update's flags are to be posted.
+    /// Whether the flags are to be posted with the word that they are installed.
     pub reports_flags: bool,
     pub cohorts: Option<LocalCohortSettings>,
     pub is_eu: bool,
@@ -290,11 +290,11 @@ impl Listener for Ear {
     }
 
     fn installed(&self, snapshot: &Arc<Snapshot>) {
-        if self.reports_flags {
+        let text = self.reports_flags.then(|| {
             let (RawFlags::Array(json) | RawFlags::Map(json)) = &snapshot.raw;
-            let text = Some(JsText(Text::from_wtf8(&**json)));
-            self.mailbox.post(Message { kind: "installed".to_owned(), text, ..Message::default() });
-        }
+            JsText(Text::from_wtf8(&**json))
+        });
+        self.mailbox.post(Message { kind: "installed".to_owned(), text, ..Message::default() });
     }
 
     fn tracking_log(&self, kind: Kind, level: tracking::Level, message: &str) {

@@ -15,6 +15,13 @@ pub(super) fn handle() -> Result<&'static Handle> {
     runtime::handle().map_err(|error| Error::from_reason(format!("no threads for requests: {error}")))
 }
 
+/// Drops what may take long to drop, on a thread where that disturbs nobody.
+pub(super) fn discard(burden: impl Send + 'static) {
+    if let Ok(handle) = handle() {
+        handle.spawn_blocking(move || drop(burden));
+    }
+}
+
 pub(super) fn transport() -> Arc<dyn Transport> {
     Arc::new(ReqwestTransport::new(Pool::of_process()))
 }

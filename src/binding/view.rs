@@ -1,18 +1,20 @@
 //! One plan as JavaScript sees it: selections with their slots and native functions, and the outcomes' JSON.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{JsValue, Object, Unknown};
+use napi::bindgen_prelude::{JsValue, Object, Uint32Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::evaluate::{Pinned, bind};
+use super::runtime;
 use super::text::JsText;
 use crate::client::Tracker;
 use crate::ecma::Text;
-use crate::plan::Slot;
+use crate::plan::{FlagInfo, Slot};
 use crate::snapshot::World;
 use crate::tracking::{Layout, Prepared};
 
@@ -47,6 +49,17 @@ pub struct SlotDescription {
     pub identity: Option<bool>,
     #[napi(ts_type = "string")]
     pub group: Option<JsText>,
+}
+
+/// What tracking knows of a plan is dropped on another thread where it takes more bytes than this.
+const LARGE_PREPARED: usize = 1 << 20;
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if let Some(prepared) = self.prepared.take().filter(|prepared| prepared.bytes() > LARGE_PREPARED) {
+            runtime::discard(prepared);
+        }
+    }
 }
 
 impl View {
@@ -99,6 +112,49 @@ impl View {
         self.pinned.renew()
     }
 
+    /// Evaluates as before until the next change, though the flags are others.
+    #[napi]
+    pub fn hold(&self) {
+        self.pinned.hold();
+    }
+
+    /// The codes of these flags that stand where these codes stand among those of an earlier view's: of the same flag,
+    /// at the same place.
+    #[napi]
+    pub fn counterparts(&self, earlier: &View, codes: Uint32Array) -> Uint32Array {
+        let (from, to) = (earlier.pinned.snapshot(), self.pinned.snapshot());
+        let flags: HashMap<&Text, &FlagInfo> =
+            to.plan.flags().iter().map(|flag| (&flag.map_key, flag)).collect();
+        let mut wanted = vec![false; from.plan.outcomes().len()];
+        for &code in codes.iter() {
+            if let Some(wanted) = wanted.get_mut(code as usize) {
+                *wanted = true;
+            }
+        }
+        let mut found = Vec::with_capacity(codes.len());
+        for flag in from.plan.flags() {
+            let Some(counterpart) = flags.get(&flag.map_key) else { continue };
+            let pairs = flag.codes.iter().zip(&counterpart.codes);
+            found.extend(pairs.filter(|(code, _)| wanted[**code as usize]).map(|(_, code)| *code));
+        }
+        Uint32Array::new(found)
+    }
+
+    /// The keys of some of a selection's results, in the order of the codes.
+    #[napi(ts_return_type = "string[]")]
+    pub fn keys(&self, selection: u32, start: u32, end: u32) -> Vec<JsText> {
+        let selections = self.selections.borrow();
+        let keys = selections.get(selection as usize).map_or(&[][..], |selected| &selected.keys);
+        keys.get(start as usize..end as usize).unwrap_or_default().iter().cloned().map(JsText).collect()
+    }
+
+    /// Has ready what tracking asks of a selection.
+    #[napi]
+    pub fn prepare_tracking(&self, selection: u32) {
+        self.prepared();
+        self.with_layout(selection, |_, _| ());
+    }
+
     /// The key of a flag, by its index.
     #[napi(ts_return_type = "string")]
     pub fn flag_key(&self, index: u32) -> Option<JsText> {
@@ -128,7 +184,7 @@ impl View {
 
     /// Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`.
     #[napi(
-        ts_return_type = "{ id: number, flags: string[], slots: SlotDescription[], evaluate: (...values: any[]) => void }"
+        ts_return_type = "{ id: number, count: number, slots: SlotDescription[], evaluate: (...values: any[]) => void }"
     )]
     pub fn select<'env>(
         &self,
@@ -142,11 +198,11 @@ impl View {
         let selection = plan.select(keys.as_deref());
         let keys: Vec<Text> =
             selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
-        let flags: Vec<JsText> = keys.iter().cloned().map(JsText).collect();
         let slots: Vec<SlotDescription> =
             selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
         // SAFETY: the environment and the array are those of this call.
         let function = unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, codes.raw())? };
+        let count = keys.len() as u32;
         let id = {
             let mut selections = self.selections.borrow_mut();
             selections.push(Rc::new(Selected { keys, layout: OnceCell::new() }));
@@ -154,7 +210,7 @@ impl View {
         };
         let mut result = Object::new(env)?;
         result.set("id", id)?;
-        result.set("flags", flags)?;
+        result.set("count", count)?;
         result.set("slots", slots)?;
         // SAFETY: `bind` has just created the function in this environment.
         result.set("evaluate", unsafe { Unknown::from_raw_unchecked(env.raw(), function) })?;

@@ -1,8 +1,10 @@
 //! Whom a core tells what happens: the clients that share it. In: what synchronisation and tracking say. Out: calls of
 //! each client's [`Listener`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::Pipelines;
+use crate::plan::Plan;
 use crate::snapshot::{Snapshot, World};
 use crate::sync::{LogLine, SyncObserver};
 use crate::tracking::{self, EventLog, Kind};
@@ -27,6 +29,8 @@ pub struct Audience {
 struct Seats {
     last: u64,
     taken: Vec<Seat>,
+    /// What is to be ready before flags are in effect. Weak: pipelines keep their audience.
+    pipelines: Weak<Pipelines>,
 }
 
 struct Seat {
@@ -57,6 +61,11 @@ impl Audience {
         drop(seats);
         // What a listener takes along when it goes is not ours to hold up others with.
         drop(left);
+    }
+
+    /// Has the pipelines prepared for flags before these are in effect.
+    pub(super) fn precede(&self, pipelines: &Arc<Pipelines>) {
+        self.lock().pipelines = Arc::downgrade(pipelines);
     }
 
     /// From its start on a client hears what synchronisation says.
@@ -108,6 +117,13 @@ impl SyncObserver for Audience {
         for seat in self.lock().taken.iter_mut().filter(|seat| seat.follows) {
             seat.is_told = true;
             seat.listener.installed(snapshot);
+        }
+    }
+
+    fn preparing(&self, plan: &Arc<Plan>) {
+        let pipelines = self.lock().pipelines.upgrade();
+        if let Some(pipelines) = pipelines {
+            pipelines.prepare(plan);
         }
     }
 }

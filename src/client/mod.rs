@@ -80,6 +80,7 @@ impl Client {
         let Parts { world, sync, pipelines } = make(&audience)?;
         let members = Members { open: BTreeSet::from([seat]), ..Members::default() };
         let pipelines = Arc::new(pipelines);
+        audience.precede(&pipelines);
         let core = Arc::new(Core { world, sync, pipelines, audience, members: Mutex::new(members) });
         Ok(Self::seated(core, seat))
     }

@@ -42,6 +42,13 @@ impl Pipelines {
         prepared
     }
 
+    /// Has a plan's outcomes ready, where anything is tracked.
+    pub(super) fn prepare(&self, plan: &Arc<Plan>) {
+        if self.all().next().is_some() {
+            self.prepared(plan);
+        }
+    }
+
     /// How many events wait for delivery or are under way.
     pub fn pending(&self) -> usize {
         self.all().map(Pipeline::pending).sum()

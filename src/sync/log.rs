@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::SyncError;
 use crate::ecma::Text;
 use crate::flag::Problem;
+use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::transport::stream::StreamError;
 
@@ -18,6 +19,10 @@ pub trait SyncObserver: Send + Sync + 'static {
     /// Flags of the server are in effect: this snapshot's. In the order in which they were installed, each after its
     /// installation, also where an answer brought nothing new.
     fn installed(&self, snapshot: &Arc<Snapshot>);
+
+    /// These flags are about to be installed: time to work out what is asked of them later. Called where that may take
+    /// long.
+    fn preparing(&self, _plan: &Arc<Plan>) {}
 }
 
 #[derive(Clone, Debug)]

@@ -189,6 +189,7 @@ impl Session {
             let parts = &hub.parts;
             let cohorts =
                 updates::cohorts(&update, &parts.world, downloads.as_deref(), &*parts.observer).await;
+            updates::prepare(&update, &parts.observer).await;
             Done::Complete(update, cohorts)
         });
         Ok(())

@@ -86,6 +86,13 @@ pub(super) async fn cohorts(
     join_all(cohorts).await.into_iter().flatten().collect()
 }
 
+/// Lets the observer prepare itself for flags that are new to it, on a thread where that disturbs nobody.
+pub(super) async fn prepare(update: &Update, observer: &Arc<dyn SyncObserver>) {
+    let (plan, observer) = (Arc::clone(&update.plan), Arc::clone(observer));
+    // An observer that panics is not prepared, which is its own affair.
+    drop(tokio::task::spawn_blocking(move || observer.preparing(&plan)).await);
+}
+
 /// Puts an update into effect in one step. Nothing changes where nothing is new.
 pub(super) fn install(world: &World, update: Update, cohorts: Vec<Arc<Cohort>>) -> Arc<Snapshot> {
     let current = world.load();
