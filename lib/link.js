@@ -7,6 +7,7 @@ const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
 const { shares, sharing } = require('./sharing');
 const { takeOrders } = require('./transport/orders');
+const { takeAgentStreamOrders } = require('./transport/node-streams');
 const { takeStreamOrders } = require('./transport/streams');
 const { deliverAtExit, logLine, trackingOptions } = require('./tracking');
 const native = require('./native');
@@ -51,9 +52,14 @@ class Link {
       }
     });
     const isShared = shares(config, parts, logger);
-    const told = settings(apiKey, config, store !== undefined);
+    const told = settings(apiKey, config, parts);
     if (isShared) told.sharing = sharing(config, told, flagsJson(config.bootstrap || {}, logger));
-    this.native = new native.LocalClient(told, this.mailbox.receive, requests(config, parts), streams(parts));
+    this.native = new native.LocalClient(
+      told,
+      this.mailbox.receive,
+      requests(config, parts),
+      streams(config, parts),
+    );
     this.flags = new NativeFlags(this.native, logger, isShared);
     this.cohorts = new NativeCohorts(this.native);
     /** @type {Promise<void> | undefined} */
@@ -233,10 +239,10 @@ class Store {
 /**
  * @param {string} apiKey
  * @param {any} config
- * @param {boolean} reportsFlags
+ * @param {Parts} parts
  * @returns {import('../native/index').LocalSettings}
  */
-function settings(apiKey, config, reportsFlags) {
+function settings(apiKey, config, { flagConfigCache, streamEventSourceFactory }) {
   const cohorts = config.cohortSyncConfig;
   return {
     apiKey: String(apiKey),
@@ -248,7 +254,8 @@ function settings(apiKey, config, reportsFlags) {
     streamUpdates: Boolean(config.streamUpdates),
     streamServerUrl: String(config.streamServerUrl),
     streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
-    reportsFlags,
+    reportsFlags: Boolean(flagConfigCache),
+    streamsThroughAgent: Boolean(config.httpAgent && !streamEventSourceFactory),
     isEu: config.serverZone === 'eu',
     exposure: trackingOptions(config.exposureConfig),
     assignment: trackingOptions(config.assignmentConfig),
@@ -275,10 +282,12 @@ function requests({ httpAgent }, { httpClient }) {
 
 /**
  * The caller's own way of opening streams, if it brings one.
+ * @param {any} config
  * @param {Parts} parts
  */
-function streams({ streamEventSourceFactory }) {
-  return streamEventSourceFactory ? takeStreamOrders(streamEventSourceFactory) : undefined;
+function streams({ httpAgent }, { streamEventSourceFactory }) {
+  if (streamEventSourceFactory) return takeStreamOrders(streamEventSourceFactory);
+  return httpAgent ? takeAgentStreamOrders(httpAgent) : undefined;
 }
 
 /**
