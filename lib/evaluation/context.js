@@ -12,6 +12,15 @@ const { hasOwn, property } = require('./values');
 /** Properties of a user that are not properties of the context's user. */
 const GROUP_PROPERTIES = new Set(['groups', 'group_properties', 'group_cohort_ids']);
 
+/** Node can be told to take the accessor away, or to make it throw. */
+const hasProtoAccessor = (() => {
+  try {
+    return /** @type {any} */ ({}).__proto__ === Object.prototype;
+  } catch {
+    return false;
+  }
+})();
+
 /**
  * A user whose properties can be read by plain access: own enumerable properties only, whatever came in.
  * @param {any} user
@@ -19,6 +28,8 @@ const GROUP_PROPERTIES = new Set(['groups', 'group_properties', 'group_cohort_id
  */
 function plainUser(user) {
   if (typeof user === 'object') {
+    // The engine knows this from the object's shape, where `Object.getPrototypeOf` is a call.
+    if (hasProtoAccessor && user.__proto__ === Object.prototype) return user;
     const prototype = Object.getPrototypeOf(user);
     if (prototype === Object.prototype || prototype === null) return user;
   }

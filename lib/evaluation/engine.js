@@ -1,7 +1,7 @@
 'use strict';
 
 const { Succession, HEAVY } = require('./succession');
-const { View } = require('./view');
+const { Status, View } = require('./view');
 const { plainUser } = require('./context');
 const { unreadable } = require('./values');
 
@@ -73,10 +73,10 @@ class Engine {
     for (;;) {
       const view = this.view || this.#renew();
       const selection = view.select(flagKeys);
-      if (selection.evaluate(user, enriched)) {
+      const status = selection.evaluate(user, enriched);
+      if (status !== Status.Stale) {
         if (unreadable.found !== undefined) this.#reportUnreadable(unreadable.found.error);
-        const { surrendered } = selection;
-        if (surrendered !== undefined) this.report(exhausted(surrendered));
+        if (status >= Status.Noted) this.report(exhausted(view.native.flagKey(status - Status.Noted)));
         return selection;
       }
       this.#renew();

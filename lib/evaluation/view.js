@@ -57,6 +57,10 @@ class View {
     /** @type {Selection | undefined} */
     this.everything = undefined;
     this.root = new SelectionNode();
+    /** The key that was asked for alone last, and its selection: most callers ask for one over and over. */
+    this.recentKey = /** @type {any} */ (undefined);
+    /** @type {Selection | undefined} */
+    this.recent = undefined;
   }
 
   /**
@@ -89,13 +93,19 @@ class View {
     if (!flagKeys) return this.all();
     const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
     if (keys.length === 0) return this.all();
+    if (keys.length === 1 && keys[0] === this.recentKey && this.recent !== undefined) return this.recent;
     /** @type {SelectionNode} */
     let node = this.root;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       node = node.next.get(key) || this.#grow(node, key);
     }
-    return node.selection || (node.selection = this.#make(keys.map(String)));
+    const selection = node.selection || (node.selection = this.#make(keys.map(String)));
+    if (keys.length === 1) {
+      this.recentKey = keys[0];
+      this.recent = selection;
+    }
+    return selection;
   }
 
   all() {
@@ -139,6 +149,7 @@ class Selection {
    */
   constructor(view, native) {
     this.view = view;
+    this.codes = view.codes;
     this.native = native;
     /** @type {string[]} the keys of the results in the order of the codes, as far as they have been asked for */
     this.keys = [];
@@ -152,12 +163,12 @@ class Selection {
    * Evaluates; the answer is in the view's codes until the next call.
    * @param {any} user a plain one
    * @param {boolean} enriched whether its `cohort_ids` are to be taken as they are
-   * @returns {boolean} false if the plan has been replaced: take the new view and ask again
+   * @returns {number} a {@link Status}
    */
   evaluate(user, enriched) {
     if (this.uses < COMPILE_AFTER && ++this.uses === COMPILE_AFTER) this.#compile();
     this.read(user, enriched ? CohortSource.Caller : CohortSource.Stored);
-    return this.view.codes[STATUS] !== Status.Stale;
+    return this.codes[STATUS];
   }
 
   /**
@@ -181,15 +192,9 @@ class Selection {
     if (uses === COMPILE_AFTER) this.#compile();
   }
 
-  /** The key of a flag of which a pattern has given up on the user, where there is one. */
-  get surrendered() {
-    const status = this.view.codes[STATUS];
-    return status < Status.Noted ? undefined : this.view.native.flagKey(status - Status.Noted);
-  }
-
   /** Fresh variants from the view's codes. */
   variants() {
-    const { codes } = this.view;
+    const { codes } = this;
     const make = this.makers[codes[PATTERN]];
     return make !== undefined ? make(codes) : this.#fill(codes);
   }
@@ -285,4 +290,4 @@ function listOfKeys(keys) {
   return Array.from(keys);
 }
 
-module.exports = { View, Selection };
+module.exports = { View, Selection, Status };

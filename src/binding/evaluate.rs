@@ -199,7 +199,7 @@ unsafe extern "C" fn finalize(env: sys::napi_env, bound: *mut c_void, _hint: *mu
 }
 
 /// Most selections read no more slots than this.
-const FEW_ARGUMENTS: usize = 16;
+const FEW_ARGUMENTS: usize = 6;
 
 /// What JavaScript calls. A panic becomes an exception.
 unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
@@ -288,8 +288,16 @@ impl Slots for Arguments<'_> {
             into.set_string();
             return;
         }
+        self.read_other(value, into);
+    }
+}
+
+impl Arguments<'_> {
+    /// What is not a string.
+    #[inline(never)]
+    fn read_other(&self, value: sys::napi_value, into: &mut SlotBuffer) {
         let mut kind = 0;
-        // SAFETY: as above.
+        // SAFETY: `value` is a handle of the running call.
         unsafe { sys::napi_typeof(self.env, value, &mut kind) };
         match kind {
             sys::ValueType::napi_boolean => into.set_present(),
@@ -297,9 +305,7 @@ impl Slots for Arguments<'_> {
             _ => {}
         }
     }
-}
 
-impl Arguments<'_> {
     /// A list with its text form first, or the text of what is not a list: see `lib/evaluation/values.js`.
     fn read_array(&self, array: sys::napi_value, into: &mut SlotBuffer) {
         let mut length = 0;
@@ -341,6 +347,10 @@ struct Patterns {
 
 impl Patterns {
     fn number(&mut self, codes: &[u32]) -> u32 {
+        if let [code] = codes {
+            // One flag is there or it is not.
+            return u32::from(*code != 0);
+        }
         self.scratch.clear();
         self.scratch.extend(codes.chunks(64).map(|chunk| {
             chunk.iter().enumerate().fold(0, |bits, (index, &code)| bits | (u64::from(code != 0) << index))

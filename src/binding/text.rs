@@ -73,6 +73,7 @@ pub unsafe fn create_string(env: sys::napi_env, bytes: &[u8]) -> Result<sys::nap
 ///
 /// # Safety
 /// `env` must be a live environment on its own thread and `value` a handle of an open scope in it.
+#[inline]
 pub unsafe fn push_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
     /// Longer strings are read into memory of their own.
     const SHORT: usize = 256;
@@ -99,6 +100,7 @@ pub unsafe fn push_string(env: sys::napi_env, value: sys::napi_value, bytes: &mu
 ///
 /// # Safety
 /// As [`push_string`].
+#[cold]
 unsafe fn push_long_string(env: sys::napi_env, value: sys::napi_value, bytes: &mut Vec<u8>) -> bool {
     let mut length = 0;
     // SAFETY: with a null buffer Node-API writes the length only.

@@ -120,19 +120,29 @@ pub fn push_utf16(units: &[u16], bytes: &mut Vec<u8>) {
     const BLOCK: usize = 16;
     let start = bytes.len();
     let (blocks, rest) = units.as_chunks::<BLOCK>();
-    let mut last = [0; BLOCK];
-    last[..rest.len()].copy_from_slice(rest);
-    let mut all = 0;
-    bytes.reserve((blocks.len() + 1) * BLOCK);
-    for block in blocks.iter().chain([&last]) {
-        all |= block.iter().fold(0, |all, unit| all | unit);
+    let mut all = [0; BLOCK];
+    bytes.reserve(units.len());
+    for block in blocks {
+        for (all, unit) in all.iter_mut().zip(block) {
+            *all |= unit;
+        }
         bytes.extend_from_slice(&block.map(|unit| unit as u8));
     }
-    if all < 0x80 {
-        bytes.truncate(start + units.len());
+    let mut last = 0;
+    bytes.extend(rest.iter().map(|&unit| {
+        last |= unit;
+        unit as u8
+    }));
+    let is_ascii = |unit: u16| unit < 0x80;
+    if is_ascii(last) && u128::from_ne_bytes(all.map(|unit| u8::from(!is_ascii(unit)))) == 0 {
         return;
     }
     bytes.truncate(start);
+    push_decoded(units, bytes);
+}
+
+#[cold]
+fn push_decoded(units: &[u16], bytes: &mut Vec<u8>) {
     for unit in char::decode_utf16(units.iter().copied()) {
         match unit {
             Ok(c) => {

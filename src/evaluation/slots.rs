@@ -283,17 +283,25 @@ impl Subject for CellText<'_> {
     }
 
     fn version(&mut self) -> Option<Version<'_>> {
-        let Self { buffer, cell, .. } = self;
-        if buffer.is_new(*cell, VERSION) {
-            match Version::parse(buffer.text(*cell)).map(|version| version.parts()) {
-                Some(parts) => buffer.findings[*cell].version = parts,
-                None => buffer.cells[*cell].found |= NO_VERSION,
-            }
+        let SlotBuffer { bytes, cells, findings, .. } = &mut *self.buffer;
+        let Cell { found, text, .. } = &mut cells[self.cell];
+        let text = &bytes[text.start()..text.end()];
+        let parts = &mut findings[self.cell].version;
+        if *found & VERSION != 0 {
+            return Some(Version::of_parts(*parts, text));
         }
-        if buffer.cells[*cell].found & NO_VERSION != 0 {
+        if *found & NO_VERSION != 0 {
             return None;
         }
-        Some(Version::of_parts(buffer.findings[*cell].version, buffer.text(*cell)))
+        let version = Version::parse(text);
+        match &version {
+            Some(version) => {
+                *found |= VERSION;
+                *parts = version.parts();
+            }
+            None => *found |= NO_VERSION,
+        }
+        version
     }
 }
 

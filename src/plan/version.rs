@@ -29,18 +29,19 @@ impl<'a> Version<'a> {
         OwnedVersion { numbers: self.numbers, pre: self.pre.map(Box::from) }
     }
 
+    #[inline]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let mut numbers = [0.0; 3];
-        let mut rest = text;
+        let mut at = 0;
         for count in 1..=numbers.len() {
-            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let (number, after) = rest.split_at(digits);
-            numbers[count - 1] = parse_digits(number)?;
-            match after.first() {
+            let (number, digits) = leading_number(&text[at..])?;
+            numbers[count - 1] = number;
+            at += digits;
+            match text.get(at) {
                 None if count >= 2 => return Some(Self { numbers, pre: None }),
-                Some(b'.') => rest = &after[1..],
-                Some(b'-') if count == 3 && is_pre_release(after) => {
-                    return Some(Self { numbers, pre: Some(after) });
+                Some(b'.') => at += 1,
+                Some(b'-') if count == 3 && is_pre_release(&text[at..]) => {
+                    return Some(Self { numbers, pre: Some(&text[at..]) });
                 }
                 _ => return None,
             }
@@ -71,15 +72,20 @@ impl<'a> Version<'a> {
     }
 }
 
-/// Digits, at least one, as a double.
-fn parse_digits(digits: &[u8]) -> Option<f64> {
-    match digits.len() {
+/// The digits that a text begins with, at least one, as a double, and how many they are.
+#[inline]
+fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
+    let mut number = 0u64;
+    let mut digits = 0;
+    while let Some(digit @ b'0'..=b'9') = text.get(digits) {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        digits += 1;
+    }
+    match digits {
         0 => None,
-        1..=15 => {
-            let exact = digits.iter().fold(0u64, |number, &digit| number * 10 + u64::from(digit - b'0'));
-            Some(exact as f64)
-        }
-        _ => std::str::from_utf8(digits).ok()?.parse().ok(),
+        1..=15 => Some((number as f64, digits)),
+        // Too many for the sum above to be exact.
+        _ => Some((std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?, digits)),
     }
 }
 
