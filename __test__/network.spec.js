@@ -226,7 +226,7 @@ test('a stream through an agent that is lost is opened again', async (t) => {
   while (own.evaluateV2({ user_id: 'ada' }).flag.value !== 'after')
     await new Promise((resolve) => setTimeout(resolve, 10));
   own.stop();
-  while (emulator.streams.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await emulator.waitForStreams(0);
   t.pass();
 });
 

@@ -207,7 +207,10 @@ function flagsJson(flags, logger) {
   }
 }
 
-/** Writes every update through to a caller's store, one after the other. */
+/** Updates that may wait for a caller's store; of more, those between the oldest and the newest are left out. */
+const WAITING_WRITES = 8;
+
+/** Writes updates through to a caller's store, one after the other. */
 class Store {
   /**
    * @param {import('../index').FlagConfigCache} cache
@@ -216,23 +219,34 @@ class Store {
   constructor(cache, logger) {
     this.cache = cache;
     this.logger = logger;
-    this.last = Promise.resolve();
+    /** @type {Record<string, any>[]} */
+    this.waiting = [];
+    /** @type {Promise<void> | undefined} */
+    this.writing = undefined;
   }
 
   /** @param {Record<string, any>} flags */
   replace(flags) {
-    this.last = this.last.then(async () => {
+    this.waiting.push(flags);
+    if (this.waiting.length > WAITING_WRITES) this.waiting.splice(-2, 1);
+    if (!this.writing) this.writing = this.#write();
+  }
+
+  async #write() {
+    for (let flags = this.waiting.shift(); flags; flags = this.waiting.shift()) {
       try {
         await this.cache.clear();
         await this.cache.putAll(flags);
       } catch (error) {
         this.logger.error('[Experiment] flag config cache could not be written', error);
       }
-    });
+    }
+    this.writing = undefined;
   }
 
-  settled() {
-    return this.last;
+  /** Resolves when all updates so far have been written, or have failed to be. */
+  async settled() {
+    await this.writing;
   }
 }
 
