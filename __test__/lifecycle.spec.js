@@ -168,7 +168,7 @@ for (const streamUpdates of [false, true]) {
   });
 }
 
-test('two updates that a slow store cannot keep up with: evaluations see whole flags, the store all in order', async (t) => {
+test('updates that a slow store cannot keep up with: evaluations see whole flags, the store all in order', async (t) => {
   const versions = Array.from({ length: 4 }, (_, i) => [flag(`a${i}`), flag(`b${i}`)]);
   const emulator = await emulated(t, { flags: versions[0] });
   const calls = [];

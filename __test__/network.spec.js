@@ -63,7 +63,7 @@ async function isSynced(t, emulator, url, mode, env) {
   await program.printed(/^after$/m);
   t.is((await program.exit).code, 0);
   t.true(emulator.requestsTo(ENDPOINT[mode]).length > 0);
-  t.is(emulator.requestsTo('cohort').length, 1);
+  t.true(emulator.requestsTo('cohort').length > 0);
 }
 
 /** A client with this agent gets the flags, their cohort, and a change of theirs. */
@@ -77,7 +77,7 @@ async function isSyncedBy(t, emulator, url, mode, httpAgent) {
   while (value() !== 'after') await new Promise((resolve) => setTimeout(resolve, 10));
   own.stop();
   t.true(emulator.requestsTo(ENDPOINT[mode]).length > 0);
-  t.is(emulator.requestsTo('cohort').length, 1);
+  t.true(emulator.requestsTo('cohort').length > 0);
   if (mode === 'stream') t.is(emulator.requestsTo('flags').length, 0);
 }
 
@@ -165,6 +165,14 @@ for (const mode of ['poll', 'stream']) {
       clientWith(t, emulator.url, mode, { httpAgent: new https.Agent() }).start(),
     );
     t.is(error.code, 'DEPTH_ZERO_SELF_SIGNED_CERT');
+    t.is(emulator.requests.length, 0);
+  });
+
+  test(`${mode}: NODE_TLS_REJECT_UNAUTHORIZED is no way around that`, async (t) => {
+    const emulator = await emulated(t, selfSigned);
+    const env = { ...NOTHING_SET, NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    const program = run.in(t, env, '__test__/support/synced.js', emulator.url, mode);
+    t.is((await program.printed(/^(before|failed.*)$/m))[0], 'failed DEPTH_ZERO_SELF_SIGNED_CERT');
     t.is(emulator.requests.length, 0);
   });
 
