@@ -54,6 +54,15 @@ function inTurn(count) {
 
 let missed = false;
 
+/**
+ * The engine takes some thousand calls to compile what makes hundreds of variants.
+ * @param {() => unknown} run
+ */
+function warmUp(run) {
+  const end = Date.now() + 1000;
+  while (Date.now() < end) run();
+}
+
 /** @param {any[]} flags */
 function clients(flags) {
   return [upstream, ours].map(({ LocalEvaluationClient }) => {
@@ -68,6 +77,7 @@ const rows = [['', 'upstream', 'ours', 'ratio', 'goal']];
 for (const { name, flags, keys, goal } of CASES) {
   const [before, client] = clients(realisticFlags(flags).map(withCohort));
   const next = inTurn(64);
+  for (const each of [before, client]) warmUp(() => each.evaluateV2(next(), keys));
   const [theirs, our] = medians([
     { name: 'upstream', run: () => before.evaluateV2(next(), keys) },
     { name: 'ours', run: () => client.evaluateV2(next(), keys) },
