@@ -9,7 +9,7 @@ const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
 const { interpret } = require('../lib/evaluation/reader');
 const { innerOf } = require('../lib/local-client');
-const { realisticFlags, realisticUser } = require('./flags');
+const { targetedFlags, storeCohorts, realisticUser } = require('./flags');
 const { medians, duration, table } = require('./measure');
 
 /** Flags, the keys that are asked for, and how many times faster than upstream it has to be. */
@@ -29,10 +29,12 @@ let missed = false;
 
 for (const { name, flags, keys, goal, floor } of CASES) {
   const config = () => ({
-    bootstrap: Object.fromEntries(realisticFlags(flags).map((flag) => [flag.key, flag])),
+    bootstrap: Object.fromEntries(targetedFlags(flags).map((flag) => [flag.key, flag])),
   });
   const before = new upstream.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
   const client = new ours.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
+  storeCohorts(before);
+  storeCohorts(client);
   const users = Array.from({ length: 64 }, (_, i) => realisticUser(i));
   let turn = 0;
   const next = () => users[turn++ & 63];

@@ -2,14 +2,50 @@
 
 /**
  * Flags and a user as real projects have them: property and group conditions, rollouts, versions, a few
- * dependencies, an "all other users" segment at the end of each.
+ * dependencies, an "all other users" segment at the end of each. Of targeted flags, every third asks for a cohort.
  */
+
+const COHORTS = Array.from({ length: 20 }, (_, i) => `cohort-${i}`);
 
 /**
  * @param {number} count
  */
 function realisticFlags(count) {
   return Array.from({ length: count }, (_, i) => flag(i));
+}
+
+/**
+ * The same, every third with a segment for a cohort besides: see {@link storeCohorts}.
+ * @param {number} count
+ */
+function targetedFlags(count) {
+  return realisticFlags(count).map((flag, i) => {
+    if (i % 3 !== 0) return flag;
+    const [inclusions, ...rest] = flag.segments;
+    const cohort = {
+      conditions: [[condition(['user', 'cohort_ids'], 'set contains any', [COHORTS[i % COHORTS.length]])]],
+      metadata: { segmentName: 'Cohort' },
+      variant: 'treatment',
+    };
+    return { ...flag, segments: [inclusions, cohort, ...rest] };
+  });
+}
+
+/**
+ * Puts the cohorts of {@link targetedFlags} into a client. No user of ours is in one.
+ * @param {any} client
+ */
+function storeCohorts(client) {
+  const memberIds = new Set(Array.from({ length: 1000 }, (_, i) => `member-${i}`));
+  for (const cohortId of COHORTS) {
+    client.cohortStorage.put({
+      cohortId,
+      groupType: 'User',
+      lastModified: 1,
+      size: memberIds.size,
+      memberIds: new Set(memberIds),
+    });
+  }
 }
 
 /** @param {number} i */
@@ -127,4 +163,4 @@ function realisticUser(i) {
   };
 }
 
-module.exports = { realisticFlags, realisticUser };
+module.exports = { realisticFlags, targetedFlags, storeCohorts, realisticUser };

@@ -24,12 +24,16 @@ function medians(contenders, roundMillis = 40) {
   return times.map((list) => list.sort((a, b) => a - b)[ROUNDS >> 1]);
 }
 
+/** Calls of each contender before anything is timed: the first may prepare what all others use. */
+const WARM_UP = 200;
+
 /**
  * Warms up, and says how many calls fill a round.
  * @param {() => unknown} run
  * @param {number} roundMillis
  */
 function calibrate(run, roundMillis) {
+  time(run, WARM_UP);
   let count = 1;
   for (;;) {
     const elapsed = time(run, count) * count;

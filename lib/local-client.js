@@ -213,17 +213,19 @@ function trackSafely(logger, selection, kinds, user) {
 }
 
 /**
- * Whether a subclass has its own way of enriching users.
+ * Whether a subclass, a client or a test has its own way of enriching users.
  * @param {any} client
  */
 function isOverridden(client) {
-  /** @type {any} */
-  const prototype = LocalEvaluationClient.prototype;
   return (
-    client.enrichUserWithCohorts !== prototype.enrichUserWithCohorts ||
-    client.checkFlagsCohortsAvailable !== prototype.checkFlagsCohortsAvailable
+    client.enrichUserWithCohorts !== enrichUserWithCohorts ||
+    client.checkFlagsCohortsAvailable !== checkFlagsCohortsAvailable
   );
 }
+
+const { enrichUserWithCohorts, checkFlagsCohortsAvailable } = /** @type {any} */ (
+  LocalEvaluationClient.prototype
+);
 
 /**
  * A copy of the user with its cohorts written in: the caller's own object is left alone.

@@ -115,6 +115,7 @@ impl<'de> Deserialize<'de> for Text {
 
 /// Appends UTF-16 code units to WTF-8 bytes. The bytes before must not end in a lone lead surrogate whose
 /// trail comes first in `units`.
+#[inline]
 pub fn push_utf16(units: &[u16], bytes: &mut Vec<u8>) {
     // Most texts are ASCII: by blocks, which the compiler turns into few instructions.
     const BLOCK: usize = 16;

@@ -87,12 +87,17 @@ const BITS: usize = u64::BITS as usize;
 const BITS_A_TEXT: usize = 16;
 
 /// Something that is found out at once and differs between most texts: length, beginning, middle and end.
+#[inline]
 fn trait_of(text: &[u8]) -> u64 {
-    let at = |index: usize| u64::from(text.get(index).copied().unwrap_or_default());
-    let length = text.len();
-    let seen =
-        at(0) | at(length / 2) << 8 | at(length.wrapping_sub(1)) << 16 | at(length.wrapping_sub(2)) << 24;
-    (seen | (length as u64) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+    let seen = match *text {
+        [first, .., before_last, last] => {
+            u32::from_le_bytes([first, text[text.len() / 2], last, before_last])
+        }
+        [first, last] => u32::from_le_bytes([first, last, last, first]),
+        [only] => u32::from(only),
+        [] => 0,
+    };
+    (u64::from(seen) | (text.len() as u64) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 /// Filter values that a text may equal.
