@@ -5,9 +5,11 @@
  * process and through an agent, by polls and by streams, cohorts included.
  */
 
+const { once } = require('node:events');
 const fs = require('node:fs');
 const https = require('node:https');
 const path = require('node:path');
+const { Worker } = require('node:worker_threads');
 const test = require('ava');
 const { Emulator } = require('../emulator');
 const ours = require('..');
@@ -258,4 +260,28 @@ test('a stream through an agent does not keep the process alive', async (t) => {
   t.is(code, 0);
   t.regex(text, /started/);
   t.is(emulator.requestsTo('stream').length, 1);
+});
+
+test('a worker that is terminated takes its stream through an agent along, at any moment', async (t) => {
+  const emulator = await emulated(t, server);
+  const script = `
+    const https = require('https');
+    const { workerData, parentPort } = require('worker_threads');
+    const { LocalEvaluationClient } = require(workerData.package);
+    const { url, ca } = workerData;
+    const config = { serverUrl: url, streamServerUrl: url, streamUpdates: true, httpAgent: new https.Agent({ ca }) };
+    config.streamFlagConnTimeoutMillis = 10000;
+    const client = new LocalEvaluationClient('server-key', config);
+    client.start().then(() => parentPort.postMessage('started'));
+    setInterval(() => {}, 1000);`;
+  const workerData = { package: path.join(__dirname, '..'), url: emulator.url, ca: String(ca) };
+  for (const moment of ['begun', 'connecting', 'started']) {
+    const asked = emulator.requestsTo('stream').length;
+    const worker = new Worker(script, { eval: true, workerData });
+    if (moment === 'connecting') await emulator.waitForRequests('stream', asked + 1);
+    if (moment === 'started') await once(worker, 'message');
+    await worker.terminate();
+    await emulator.waitForStreams(0);
+  }
+  t.is(emulator.requestsTo('flags').length, 0);
 });
