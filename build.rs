@@ -2,5 +2,16 @@
 
 fn main() {
     #[cfg(feature = "binding")]
-    napi_build::setup();
+    {
+        napi_build::setup();
+        fold_identical_code();
+    }
+}
+
+/// Functions that come out alike are kept once. The linker that Rust brings for this target can; others may not.
+#[cfg(feature = "binding")]
+fn fold_identical_code() {
+    if std::env::var("TARGET").is_ok_and(|target| target == "x86_64-unknown-linux-gnu") {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--icf=all");
+    }
 }

@@ -1,17 +1,9 @@
 'use strict';
 
-const { AmplitudeCookie } = require('./lib/cookie');
-const { ExperimentClient, RemoteEvaluationClient } = require('./lib/remote-client');
-const { Defaults, RemoteEvaluationDefaults } = require('./lib/config');
-const { Experiment } = require('./lib/factory');
-const { LocalEvaluationClient } = require('./lib/local-client');
-const { LogLevel } = require('./lib/log-level');
-const { FlagConfigFetcher } = require('./lib/fetcher');
-const { FlagConfigPoller } = require('./lib/poller');
-const { InMemoryFlagConfigCache } = require('./lib/flag-config-cache');
+/** @type {typeof import('./index')} */
+const face = require('./lib').face;
 
-/** Exports as callers know them: getters without setters, in this order. */
-const all = {
+const {
   AmplitudeCookie,
   ExperimentClient,
   RemoteEvaluationClient,
@@ -23,12 +15,9 @@ const all = {
   FlagConfigFetcher,
   FlagConfigPoller,
   InMemoryFlagConfigCache,
-};
+} = face;
 
-Object.defineProperty(exports, '__esModule', { value: true });
-for (const [name, value] of Object.entries(all)) {
-  Object.defineProperty(exports, name, { enumerable: true, configurable: true, get: () => value });
-}
+module.exports = face;
 
 // Never runs: it is how Node finds the names that ESM may import.
 0 &&

@@ -102,7 +102,7 @@ test('compresses for those who accept it, and not otherwise', async (t) => {
 test('a stream begins with the flags, is kept alive, follows changes and ends when dropped', async (t) => {
   const emulator = await started(t, { flags: FLAGS, keepAliveMillis: 60 });
   const request = 'GET /sdk/stream/v1/flags HTTP/1.1\r\nHost: x\r\n\r\n';
-  const reading = bytes(emulator.port, request, 800);
+  const reading = bytes(emulator.port, request, 30_000);
   await emulator.waitForStreams(1);
   emulator.setFlags([{ key: 'c' }]);
   emulator.setFlag({ key: 'd' });
@@ -132,7 +132,7 @@ test('a stream begins with the flags, is kept alive, follows changes and ends wh
 test('a silent stream stays open and says nothing', async (t) => {
   const emulator = await started(t, { flags: [], keepAliveMillis: 10 });
   emulator.silenceStreams();
-  const reading = bytes(emulator.port, 'GET /sdk/stream/v1/flags HTTP/1.1\r\nHost: x\r\n\r\n', 1000);
+  const reading = bytes(emulator.port, 'GET /sdk/stream/v1/flags HTTP/1.1\r\nHost: x\r\n\r\n', 3_000);
   await emulator.waitForStreams(1);
   emulator.setFlags(FLAGS);
   const { text, end } = await reading;

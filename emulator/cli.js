@@ -5,8 +5,11 @@
 
 const fs = require('fs');
 const path = require('path');
-const { Emulator } = require('./emulator');
-const { parseFile } = require('./world');
+const emulator = /** @type {any} */ (require('./index'));
+
+/** @typedef {import('./emulator').Emulator} Emulator */
+const Emulator = /** @type {typeof import('./emulator').Emulator} */ (emulator.Emulator);
+const parseFile = /** @type {typeof import('./world').parseFile} */ (emulator.parseFile);
 
 const HELP = `Usage: experiment-emulator [options]
 

@@ -6,5 +6,6 @@
  */
 
 const { Emulator } = require('./emulator');
+const { parseFile } = require('./world');
 
-module.exports = { Emulator };
+module.exports = { Emulator, parseFile };

@@ -6,9 +6,11 @@
  * `dist/src/deep.d.ts` says the same in types.
  */
 
-const { AmplitudeCookie, ExperimentClient, RemoteEvaluationClient, Defaults } = require('..');
-const { RemoteEvaluationDefaults, Experiment, LocalEvaluationClient, LogLevel } = require('..');
-const { FlagConfigFetcher, FlagConfigPoller, InMemoryFlagConfigCache } = require('..');
+/** @type {typeof import('../index')} */
+const face = /** @type {any} */ (require('./face'));
+const { AmplitudeCookie, ExperimentClient, RemoteEvaluationClient, Defaults } = face;
+const { RemoteEvaluationDefaults, Experiment, LocalEvaluationClient, LogLevel } = face;
+const { FlagConfigFetcher, FlagConfigPoller, InMemoryFlagConfigCache } = face;
 const { InMemoryCohortStorage, USER_GROUP_TYPE } = require('./cohort-storage');
 const { LocalEvaluationDefaults, AssignmentConfigDefaults, ExposureConfigDefaults } = require('./config');
 const { CohortSyncConfigDefaults, EU_SERVER_URLS } = require('./config');

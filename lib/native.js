@@ -9,7 +9,7 @@
 /** @returns {Native} */
 function load() {
   try {
-    return require('../native/index.js');
+    return platformPackage() || require('../native/index.js');
   } catch (cause) {
     const name = `experiment-node-server-rs-${platformName()}`;
     const error = new Error(
@@ -19,6 +19,22 @@ function load() {
         `Install "${name}" on the machine that runs it. The loader said: ${messageOf(cause)}`,
     );
     throw Object.assign(error, { code: 'ERR_EXPERIMENT_NATIVE_MISSING', cause });
+  }
+}
+
+/**
+ * The package that nearly everybody has, asked for by its name: the loader, which knows all other cases, takes as long
+ * as the addon itself. Not in a clone, which has an addon of its own.
+ * @returns {Native | undefined}
+ */
+function platformPackage() {
+  if (typeof PUBLISHED === 'undefined') return undefined;
+  const { platform, arch } = process;
+  const libc = { linux: '-gnu', win32: '-msvc' }[/** @type {string} */ (platform)] || '';
+  try {
+    return require(`experiment-node-server-rs-${platform}-${arch}${libc}`);
+  } catch {
+    return undefined;
   }
 }
 
