@@ -105,12 +105,19 @@ test('every row of the differences that names a test names one that is there', (
   );
 });
 
-test("every behaviour of upstream's tests names its own tests, which are there", (t) => {
+/**
+ * Every row of a document's tables names tests in its last column, which are there.
+ * @returns the rows
+ */
+function namesItsTests(t, document) {
   const known = titles();
-  const tables = rows(read('docs', 'parity.md')).filter(({ cells }) => cells[1] !== 'Held by');
-  t.true(tables.length > 80);
+  const isHead = ({ cells }) => cells.at(-1) === 'Held by';
+  const all = rows(read('docs', document));
+  const headings = new Set(all.filter(isHead).map(({ heading }) => heading));
+  const tables = all.filter((row) => headings.has(row.heading) && !isHead(row));
   for (const { heading, cells } of tables) {
-    const [behaviour, tests] = cells;
+    const [behaviour] = cells;
+    const tests = cells.at(-1);
     const named = [...tests.matchAll(/`([^`]+)` › (.+?)(?=<br>|$)/g)];
     t.true(named.length > 0, `${heading}: ${behaviour}`);
     for (const [, file, title] of named) {
@@ -119,6 +126,21 @@ test("every behaviour of upstream's tests names its own tests, which are there",
       t.true(Boolean(list) && list.some((means) => means(title.trim())), `${file} › ${title}`);
     }
   }
+  return tables;
+}
+
+test("every behaviour of upstream's tests names its own tests, which are there", (t) => {
+  t.true(namesItsTests(t, 'parity.md').length > 80);
+});
+
+test('every fault of syncing, every time and every bound names its tests, which are there', (t) => {
+  const tables = namesItsTests(t, 'sync.md');
+  const faults = tables.filter(({ heading }) => heading.startsWith('What the original does'));
+  t.deepEqual(
+    faults.map(({ cells }) => Number(cells[0])),
+    Array.from({ length: 25 }, (_, i) => i + 1),
+  );
+  for (const heading of ['Times', 'Bounds']) t.true(tables.some((row) => row.heading === heading));
 });
 
 test("every file of upstream's tests is in the list of parity", (t) => {

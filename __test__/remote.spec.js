@@ -238,9 +238,8 @@ test('requests through an https agent go through that agent', async (t) => {
   const fs = require('node:fs');
   const path = require('node:path');
   const tls = path.join(__dirname, 'support', 'tls');
-  const files = fs.readdirSync(tls).map((name) => path.join(tls, name));
-  const cert = fs.readFileSync(files.find((file) => /cert/.test(file)));
-  const key = fs.readFileSync(files.find((file) => /key/.test(file)));
+  const cert = fs.readFileSync(path.join(tls, 'cert.pem'));
+  const key = fs.readFileSync(path.join(tls, 'key.pem'));
   const server = https.createServer({ cert, key }, (_, response) => response.end('{"a":{"key":"on"}}'));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => (server.closeAllConnections(), server.close()));

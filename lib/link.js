@@ -7,6 +7,7 @@ const { NativeCohorts } = require('./cohort-storage');
 const { Mailbox } = require('./mailbox');
 const { shares, sharing } = require('./sharing');
 const { takeOrders } = require('./transport/orders');
+const { takeAgentStreamOrders } = require('./transport/node-streams');
 const { takeStreamOrders } = require('./transport/streams');
 const { deliverAtExit, logLine, trackingOptions } = require('./tracking');
 const native = require('./native');
@@ -51,9 +52,14 @@ class Link {
       }
     });
     const isShared = shares(config, parts, logger);
-    const told = settings(apiKey, config, store !== undefined);
+    const told = settings(apiKey, config, parts);
     if (isShared) told.sharing = sharing(config, told, flagsJson(config.bootstrap || {}, logger));
-    this.native = new native.LocalClient(told, this.mailbox.receive, requests(config, parts), streams(parts));
+    this.native = new native.LocalClient(
+      told,
+      this.mailbox.receive,
+      requests(config, parts),
+      streams(config, parts),
+    );
     this.flags = new NativeFlags(this.native, logger, isShared);
     this.cohorts = new NativeCohorts(this.native);
     /** @type {Promise<void> | undefined} */
@@ -201,7 +207,10 @@ function flagsJson(flags, logger) {
   }
 }
 
-/** Writes every update through to a caller's store, one after the other. */
+/** Updates that may wait for a caller's store; of more, those between the oldest and the newest are left out. */
+const WAITING_WRITES = 8;
+
+/** Writes updates through to a caller's store, one after the other. */
 class Store {
   /**
    * @param {import('../index').FlagConfigCache} cache
@@ -210,33 +219,44 @@ class Store {
   constructor(cache, logger) {
     this.cache = cache;
     this.logger = logger;
-    this.last = Promise.resolve();
+    /** @type {Record<string, any>[]} */
+    this.waiting = [];
+    /** @type {Promise<void> | undefined} */
+    this.writing = undefined;
   }
 
   /** @param {Record<string, any>} flags */
   replace(flags) {
-    this.last = this.last.then(async () => {
+    this.waiting.push(flags);
+    if (this.waiting.length > WAITING_WRITES) this.waiting.splice(-2, 1);
+    if (!this.writing) this.writing = this.#write();
+  }
+
+  async #write() {
+    for (let flags = this.waiting.shift(); flags; flags = this.waiting.shift()) {
       try {
         await this.cache.clear();
         await this.cache.putAll(flags);
       } catch (error) {
         this.logger.error('[Experiment] flag config cache could not be written', error);
       }
-    });
+    }
+    this.writing = undefined;
   }
 
-  settled() {
-    return this.last;
+  /** Resolves when all updates so far have been written, or have failed to be. */
+  async settled() {
+    await this.writing;
   }
 }
 
 /**
  * @param {string} apiKey
  * @param {any} config
- * @param {boolean} reportsFlags
+ * @param {Parts} parts
  * @returns {import('../native/index').LocalSettings}
  */
-function settings(apiKey, config, reportsFlags) {
+function settings(apiKey, config, { flagConfigCache, streamEventSourceFactory }) {
   const cohorts = config.cohortSyncConfig;
   return {
     apiKey: String(apiKey),
@@ -248,7 +268,8 @@ function settings(apiKey, config, reportsFlags) {
     streamUpdates: Boolean(config.streamUpdates),
     streamServerUrl: String(config.streamServerUrl),
     streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
-    reportsFlags,
+    reportsFlags: Boolean(flagConfigCache),
+    streamsThroughAgent: Boolean(config.httpAgent && !streamEventSourceFactory),
     isEu: config.serverZone === 'eu',
     exposure: trackingOptions(config.exposureConfig),
     assignment: trackingOptions(config.assignmentConfig),
@@ -275,10 +296,12 @@ function requests({ httpAgent }, { httpClient }) {
 
 /**
  * The caller's own way of opening streams, if it brings one.
+ * @param {any} config
  * @param {Parts} parts
  */
-function streams({ streamEventSourceFactory }) {
-  return streamEventSourceFactory ? takeStreamOrders(streamEventSourceFactory) : undefined;
+function streams({ httpAgent }, { streamEventSourceFactory }) {
+  if (streamEventSourceFactory) return takeStreamOrders(streamEventSourceFactory);
+  return httpAgent ? takeAgentStreamOrders(httpAgent) : undefined;
 }
 
 /**

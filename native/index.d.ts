@@ -225,6 +225,8 @@ export interface LocalSettings {
   streamConnectTimeoutMillis: number
   /** Whether the flags are to be posted with the word that they are installed. */
   reportsFlags: boolean
+  /** Whether streams are opened with an agent of the caller's, and not by its event sources. */
+  streamsThroughAgent: boolean
   cohorts?: LocalCohortSettings
   isEu: boolean
   exposure?: TrackingOptions
@@ -291,6 +293,9 @@ export interface SlotDescription {
   identity?: boolean
   group?: string
 }
+
+/** Some of the body of a stream's answer. */
+export declare function streamBytes(id: number, bytes: Uint8Array): void
 
 /** The data of one event. */
 export declare function streamData(id: number, data: string): void

@@ -846,6 +846,7 @@ module.exports.cookieName = nativeBinding.cookieName
 module.exports.cookieParse = nativeBinding.cookieParse
 module.exports.drainEvents = nativeBinding.drainEvents
 module.exports.settleRequest = nativeBinding.settleRequest
+module.exports.streamBytes = nativeBinding.streamBytes
 module.exports.streamData = nativeBinding.streamData
 module.exports.streamFailed = nativeBinding.streamFailed
 module.exports.streamOpened = nativeBinding.streamOpened

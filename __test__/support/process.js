@@ -10,7 +10,19 @@ const path = require('path');
  * @param {string[]} args what Node gets, paths from the repository's root
  */
 function run(t, ...args) {
+  return run.in(t, {}, ...args);
+}
+
+/**
+ * The same in another environment.
+ *
+ * @param {import('ava').ExecutionContext} t
+ * @param {Record<string, string | undefined>} env what is otherwise in it; undefined: not set
+ * @param {string[]} args
+ */
+run.in = (t, env, ...args) => {
   const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
     cwd: path.join(__dirname, '..', '..'),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -31,6 +43,6 @@ function run(t, ...args) {
     return pattern.exec(text);
   };
   return { child, exit, printed };
-}
+};
 
 module.exports = { run };

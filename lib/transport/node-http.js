@@ -10,8 +10,8 @@ const { remember } = require('./causes');
  * @typedef {import('../../native/index').Order} Order
  */
 
-/** Node's agents are for https; plain http goes without. */
 /**
+ * Node's agents are for https; plain http goes without.
  * @param {Order} order
  * @param {any} httpAgent
  * @param {(response: import('http').IncomingMessage) => void} onResponse
@@ -75,4 +75,4 @@ function requestThroughNode(order, httpAgent, done) {
   }
 }
 
-module.exports = { requestThroughNode };
+module.exports = { requestThroughNode, send };

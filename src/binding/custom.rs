@@ -3,22 +3,23 @@
 //! by number.
 //!
 //! In: requests from any thread. Out: what JavaScript says through [`settle_request`], [`stream_opened`],
-//! [`stream_data`] and [`stream_failed`].
+//! [`stream_data`], [`stream_bytes`] and [`stream_failed`].
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use napi::bindgen_prelude::{FnArgs, Function, Uint8Array};
 use napi_derive::napi;
 use tokio::sync::{mpsc, oneshot};
 
 use super::line::Line;
+use crate::http::{ReqwestEventSource, events_of};
 use crate::transport::deadline::within;
 use crate::transport::stream::{EventSource, Events, StreamError};
 use crate::transport::{Method, Request, Response, Transport, TransportError, TransportErrorKind};
@@ -111,8 +112,13 @@ static STREAMS: LazyLock<Mutex<HashMap<u32, OpenStream>>> = LazyLock::new(Mutex:
 
 struct OpenStream {
     opened: Option<oneshot::Sender<Result<(), StreamError>>>,
-    data: mpsc::UnboundedSender<Result<String, StreamError>>,
+    data: mpsc::UnboundedSender<Result<Bytes, StreamError>>,
+    /// Bytes that have not been read yet.
+    queued: Arc<AtomicUsize>,
 }
+
+/// More bytes than this may not wait: a server that sends faster than flags can be read is hung up on.
+const MAX_QUEUED_BYTES: usize = 2 * ReqwestEventSource::MAX_EVENT_BYTES;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -154,21 +160,45 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// What comes of a stream, piece by piece, once it is open.
+    async fn pieces(
+        self,
+        request: Request,
+    ) -> Result<impl Stream<Item = Result<Bytes, StreamError>> + Send, StreamError> {
+        let (opened, is_open) = oneshot::channel();
+        let (data, received) = mpsc::unbounded_channel();
+        let queued = Arc::<AtomicUsize>::default();
+        let stream = OpenStream { opened: Some(opened), data, queued: Arc::clone(&queued) };
+        let slip = self.open_stream(request, stream);
+        is_open.await.map_err(|_| StreamError::from(gone()))??;
+        Ok(stream::unfold((received, queued, slip), |(mut received, queued, slip)| async move {
+            let piece = received.recv().await?;
+            queued.fetch_sub(piece.as_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+            Some((piece, (received, queued, slip)))
+        }))
+    }
+}
+
+/// A caller's event source: it tells what the events say.
 impl EventSource for Desk {
     fn open(&self, request: Request) -> BoxFuture<'static, Result<Events, StreamError>> {
-        let desk = self.clone();
+        let pieces = self.clone().pieces(request);
         async move {
-            let (opened, is_open) = oneshot::channel();
-            let (data, received) = mpsc::unbounded_channel();
-            let slip = desk.open_stream(request, OpenStream { opened: Some(opened), data });
-            is_open.await.map_err(|_| StreamError::from(gone()))??;
-            let events = stream::unfold((received, slip), |(mut received, slip)| async move {
-                let event = received.recv().await?;
-                Some((event, (received, slip)))
-            });
-            Ok(events.boxed())
+            let text = |data: Bytes| String::from_utf8_lossy(&data).into_owned();
+            Ok(pieces.await?.map(move |piece| piece.map(text)).boxed())
         }
         .boxed()
+    }
+}
+
+/// Streams through a caller's agent: what comes is the body of an answer.
+pub struct AgentStreams(pub Desk);
+
+impl EventSource for AgentStreams {
+    fn open(&self, request: Request) -> BoxFuture<'static, Result<Events, StreamError>> {
+        let pieces = self.0.clone().pieces(request);
+        async move { Ok(events_of(pieces.await?, ReqwestEventSource::MAX_EVENT_BYTES)) }.boxed()
     }
 }
 
@@ -219,8 +249,25 @@ pub fn stream_opened(id: u32) {
 /// The data of one event.
 #[napi]
 pub fn stream_data(id: u32, data: String) {
-    if let Some(stream) = lock(&STREAMS).get(&id) {
-        let _ = stream.data.send(Ok(data));
+    queue(id, Bytes::from(data));
+}
+
+/// Some of the body of a stream's answer.
+#[napi]
+pub fn stream_bytes(id: u32, bytes: Uint8Array) {
+    queue(id, Bytes::copy_from_slice(&bytes));
+}
+
+fn queue(id: u32, piece: Bytes) {
+    let mut streams = lock(&STREAMS);
+    let Some(stream) = streams.get(&id) else { return };
+    let waiting = stream.queued.fetch_add(piece.len(), Ordering::Relaxed) + piece.len();
+    if waiting <= MAX_QUEUED_BYTES {
+        // A receiver that has gone does not want it.
+        let _ = stream.data.send(Ok(piece));
+    } else if let Some(stream) = streams.remove(&id) {
+        let message = "events come faster than they can be read".to_owned();
+        let _ = stream.data.send(Err(StreamError { status: None, code: "ERR_STREAM_TOO_FAST", message }));
     }
 }
 

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{FnArgs, Function, ObjectFinalize};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::custom::{Desk, Order};
+use super::custom::{AgentStreams, Desk, Order};
 use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::remote::{describe_transport, text};
 use super::runtime;
@@ -61,6 +61,8 @@ pub struct LocalSettings {
     pub stream_connect_timeout_millis: f64,
     /// Whether the flags are to be posted with the word that they are installed.
     pub reports_flags: bool,
+    /// Whether streams are opened with an agent of the caller's, and not by its event sources.
+    pub streams_through_agent: bool,
     pub cohorts: Option<LocalCohortSettings>,
     pub is_eu: bool,
     pub exposure: Option<TrackingOptions>,
@@ -130,6 +132,7 @@ impl LocalClient {
             None => runtime::transport(),
         };
         let events: Arc<dyn EventSource> = match open_stream {
+            Some(open) if settings.streams_through_agent => Arc::new(AgentStreams(Desk::new(open)?)),
             Some(open) => Arc::new(Desk::new(open)?),
             None => runtime::event_source(),
         };

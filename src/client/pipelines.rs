@@ -1,6 +1,7 @@
 //! The pipelines of a core, and one client's way to them. In: evaluations, on any thread. Out: records in the
 //! pipelines, which deliver for all clients alike.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -10,14 +11,17 @@ use futures_util::future::{self, FutureExt};
 use crate::plan::Plan;
 use crate::tracking::{Evaluation, Pipeline, Points, Prepared, drain_blocking};
 
+/// How many plans are kept prepared.
+const PREPARED: usize = 4;
+
 /// Exposure and assignment tracking, as far as configured.
 pub struct Pipelines {
     exposure: Option<Pipeline>,
     assignment: Option<Pipeline>,
     /// What keys of evaluations are worked out with, the same for all plans and clients.
     points: Points,
-    /// What was prepared last, and for which plan.
-    prepared: Mutex<Option<(Weak<Plan>, Arc<Prepared>)>>,
+    /// What was prepared last, and for which plans: an update that waits for its cohorts may be overtaken.
+    prepared: Mutex<VecDeque<(Weak<Plan>, Arc<Prepared>)>>,
 }
 
 impl Pipelines {
@@ -29,16 +33,17 @@ impl Pipelines {
     /// A plan's outcomes as tracking wants them, worked out once for all clients.
     pub fn prepared(&self, plan: &Arc<Plan>) -> Arc<Prepared> {
         let mut last = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, prepared)) = &*last
-            && std::ptr::eq(of.as_ptr(), Arc::as_ptr(plan))
+        if let Some((_, prepared)) = last.iter().find(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(plan)))
         {
             return Arc::clone(prepared);
         }
         let outcomes = plan.outcomes().iter();
         let prepared =
             Prepared::new(self.points, outcomes.map(|outcome| (&outcome.flag_key, &*outcome.json)));
+        last.retain(|(of, _)| of.strong_count() > 0);
+        last.truncate(PREPARED - 1);
         // The weak pointer keeps the address from being used again.
-        *last = Some((Arc::downgrade(plan), Arc::clone(&prepared)));
+        last.push_front((Arc::downgrade(plan), Arc::clone(&prepared)));
         prepared
     }
 

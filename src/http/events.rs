@@ -44,7 +44,7 @@ impl EventSource for ReqwestEventSource {
         async move {
             let response = connect(&pool, Outgoing::new(request)?).await?;
             let body = response.bytes_stream().map_err(|error| error::while_reading(error).into());
-            Ok(messages(body, max_event_bytes).boxed())
+            Ok(events_of(body, max_event_bytes))
         }
         .boxed()
     }
@@ -93,6 +93,14 @@ fn redirect(from: &Url, response: &reqwest::Response) -> Result<Url, StreamError
             message: status.canonical_reason().unwrap_or("Unknown Status").to_owned(),
         }),
     }
+}
+
+/// The events in the body of an answer, each of at most so many bytes: see [`ReqwestEventSource::new`].
+pub fn events_of<B: AsRef<[u8]> + Send + 'static>(
+    body: impl Stream<Item = Result<B, StreamError>> + Send + 'static,
+    max_event_bytes: usize,
+) -> Events {
+    messages(body, max_event_bytes).boxed()
 }
 
 /// The data of the events that are named `message` or not at all. The last item is an error.

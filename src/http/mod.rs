@@ -19,6 +19,6 @@ mod send;
 mod trust;
 
 pub use environment::Environment;
-pub use events::ReqwestEventSource;
+pub use events::{ReqwestEventSource, events_of};
 pub use pool::Pool;
 pub use send::ReqwestTransport;

@@ -20,7 +20,7 @@ pub trait SyncObserver: Send + Sync + 'static {
     /// installation, also where an answer brought nothing new.
     fn installed(&self, snapshot: &Arc<Snapshot>);
 
-    /// These flags are about to be installed: time to work out what is asked of them later. Called where that may take
+    /// These flags may be installed soon: time to work out what is asked of them later. Called where that may take
     /// long.
     fn preparing(&self, _plan: &Arc<Plan>) {}
 }

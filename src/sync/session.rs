@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::cohorts::Downloads;
-use super::log::LogLine;
+use super::log::{LogLine, SyncObserver};
 use super::machine::{Action, Machine, Sequence};
 use super::updates::{self, Known};
 use super::{Hub, RunId, SyncError, requests};
@@ -144,7 +144,7 @@ impl Session {
             }
             Event::Data(id, data) => {
                 if let Some(sequence) = self.decide(|machine, now| machine.message(now, id, &data))? {
-                    let parse = updates::parse(Bytes::from(data), self.known.clone());
+                    let parse = updates::parse(Bytes::from(data), self.known.clone(), self.observer());
                     self.begin(sequence, Kind::Parse { stream: id }, parse.map(Done::Parsed));
                 }
                 Ok(())
@@ -189,7 +189,6 @@ impl Session {
             let parts = &hub.parts;
             let cohorts =
                 updates::cohorts(&update, &parts.world, downloads.as_deref(), &*parts.observer).await;
-            updates::prepare(&update, &parts.observer).await;
             Done::Complete(update, cohorts)
         });
         Ok(())
@@ -212,6 +211,10 @@ impl Session {
 
     fn decide<T>(&self, decide: impl FnOnce(&mut Machine, Duration) -> T) -> Result<T, Over> {
         self.hub.with(self.id, decide).ok_or(Over)
+    }
+
+    fn observer(&self) -> Arc<dyn SyncObserver> {
+        Arc::clone(&self.hub.parts.observer)
     }
 
     fn log(&self, line: LogLine) {
@@ -290,7 +293,7 @@ async fn poll(hub: Arc<Hub>, known: Option<Known>) -> Result<Update, SyncError> 
     let config = &hub.config;
     let flags =
         requests::fetch_flags(&*hub.parts.transport, &config.server_url, &config.deployment_key).await?;
-    updates::parse(flags, known).await
+    updates::parse(flags, known, Arc::clone(&hub.parts.observer)).await
 }
 
 async fn poll_cohorts(hub: Arc<Hub>, id: RunId, downloads: Arc<Downloads>) {

@@ -30,11 +30,15 @@ impl Known {
     }
 }
 
-/// Parses and compiles, on a thread where that disturbs nobody.
+/// Parses and compiles, and has the observer prepare itself, on a thread where that disturbs nobody.
 ///
 /// # Errors
 /// Where the whole is not a JSON array.
-pub(super) async fn parse(raw: Bytes, known: Option<Known>) -> Result<Update, SyncError> {
+pub(super) async fn parse(
+    raw: Bytes,
+    known: Option<Known>,
+    observer: Arc<dyn SyncObserver>,
+) -> Result<Update, SyncError> {
     if let Some(Known { plan, problems, .. }) = known.filter(|known| known.raw == raw) {
         return Ok(Update { plan, raw: RawFlags::Array(raw), problems });
     }
@@ -43,10 +47,12 @@ pub(super) async fn parse(raw: Bytes, known: Option<Known>) -> Result<Update, Sy
             std::borrow::Cow::Borrowed(_) => raw,
             std::borrow::Cow::Owned(text) => Bytes::from(text),
         };
-        Update::from_array(raw.clone()).map_err(|error| match error {
+        let update = Update::from_array(raw.clone()).map_err(|error| match error {
             FlagsError::NotJson => SyncError::FlagsNotJson { body: raw },
             _ => SyncError::FlagsNotArray,
-        })
+        })?;
+        observer.preparing(&update.plan);
+        Ok(update)
     })
     .await?
 }
@@ -84,13 +90,6 @@ pub(super) async fn cohorts(
         }
     });
     join_all(cohorts).await.into_iter().flatten().collect()
-}
-
-/// Lets the observer prepare itself for flags that are new to it, on a thread where that disturbs nobody.
-pub(super) async fn prepare(update: &Update, observer: &Arc<dyn SyncObserver>) {
-    let (plan, observer) = (Arc::clone(&update.plan), Arc::clone(observer));
-    // An observer that panics is not prepared, which is its own affair.
-    drop(tokio::task::spawn_blocking(move || observer.preparing(&plan)).await);
 }
 
 /// Puts an update into effect in one step. Nothing changes where nothing is new.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use experiment_node_server::config::{CohortConfig, LocalConfig};
 use experiment_node_server::key::Secret;
+use experiment_node_server::plan::Plan;
 use experiment_node_server::snapshot::{RawFlags, Snapshot, World};
 use experiment_node_server::sync::{Detail, FlagSync, Level, LogLine, Parts, SyncObserver};
 use tokio::time::{Instant, sleep};
@@ -25,6 +26,8 @@ pub struct Observer {
     since: Instant,
     lines: Mutex<Vec<String>>,
     installed: Mutex<Vec<(u64, String)>>,
+    /// Plans that were announced before they were installed.
+    prepared: Mutex<Vec<Arc<Plan>>>,
 }
 
 impl SyncObserver for Observer {
@@ -43,7 +46,13 @@ impl SyncObserver for Observer {
         self.lines.lock().unwrap().push(line);
     }
 
+    fn preparing(&self, plan: &Arc<Plan>) {
+        self.prepared.lock().unwrap().push(Arc::clone(plan));
+    }
+
     fn installed(&self, snapshot: &Arc<Snapshot>) {
+        let is_prepared = self.prepared.lock().unwrap().iter().any(|plan| Arc::ptr_eq(plan, &snapshot.plan));
+        assert!(is_prepared, "flags in effect that were not announced");
         let at = self.since.elapsed().as_millis() as u64;
         self.installed.lock().unwrap().push((at, keys_of(snapshot)));
     }
@@ -96,7 +105,12 @@ impl Client {
 
 impl Observer {
     fn new() -> Self {
-        Self { since: Instant::now(), lines: Mutex::default(), installed: Mutex::default() }
+        Self {
+            since: Instant::now(),
+            lines: Mutex::default(),
+            installed: Mutex::default(),
+            prepared: Mutex::default(),
+        }
     }
 }
 
