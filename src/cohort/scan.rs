@@ -32,8 +32,8 @@ pub(super) enum Container {
 pub(super) struct Flaw(pub(super) usize);
 
 /// A token that is cut by chunks, and the containers around it, may take so much memory: nothing in a cohort comes near.
-const MAX_TOKEN_BYTES: usize = 16 << 20;
-const MAX_DEPTH: usize = 1 << 20;
+const MAX_TOKEN_BYTES: usize = 1 << 20;
+const MAX_DEPTH: usize = 1 << 16;
 
 #[derive(Default)]
 pub(super) struct Scanner {
