@@ -19,7 +19,7 @@ const { document, text } = require('./faults/report');
 const { ENDPOINTS, FAULTS, PHASES, expected } = require('./faults/table');
 
 /** Cells that wait most of their time. */
-const AT_ONCE = 60;
+const AT_ONCE = 24;
 /** Cells that move a lot of bytes. */
 const HEAVY_AT_ONCE = 2;
 /** What the process, emulators included, may take. */

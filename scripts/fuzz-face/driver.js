@@ -138,7 +138,7 @@ class Driver {
 const { types } = require('node:util');
 const QUIET = { logLevel: 0, loggerProvider: SILENT, flushIntervalMillis: 3_600_000, maxQueuedEvents: 100 };
 const LOCAL = { logLevel: 4, loggerProvider: SILENT, serverUrl: 'http://127.0.0.1:1' };
-const REMOTE = { ...LOCAL, fetchTimeoutMillis: 0, fetchRetries: 0 };
+const REMOTE = { ...LOCAL, fetchTimeoutMillis: 0, fetchRetries: 0, fetchRetryBackoffMinMillis: 0 };
 
 /** @type {[string, (driver: Driver, values: Values) => any][]} */
 const ACTS = [
