@@ -113,6 +113,16 @@ test('a body that drips', async (t) => {
   t.true(Date.now() - start >= 30 * Math.floor(WHOLE.length / 10) - 5);
 });
 
+test('another content type', async (t) => {
+  const { emulator, get } = await failing(t, { kind: 'wrong-content-type', times: 1 });
+  emulator.fail('flags', { kind: 'wrong-content-type', contentType: 'image/png' });
+  for (const expected of ['text/html', 'image/png']) {
+    const { body, headers } = await get();
+    t.is(body, WHOLE);
+    t.is(headers['content-type'], expected);
+  }
+});
+
 test('silence', async (t) => {
   const { emulator } = await failing(t, { kind: 'silence' });
   t.deepEqual(await bytes(emulator.port, REQUEST), { text: '', end: 'open' });

@@ -85,6 +85,12 @@ const FAULTS = {
   /** JSON that is not of the type that the endpoint answers with. */
   'wrong-type': (exchange) => send(exchange, spoiled(exchange, WRONG_TYPES[endpointOf(exchange)])),
 
+  /** The proper answer, said to be something else. */
+  'wrong-content-type': (exchange, { contentType = 'text/html' }, ordinary) => {
+    const given = ordinary();
+    return send(exchange, { ...given, headers: { ...given.headers, 'content-type': contentType } });
+  },
+
   /** A body that goes on and on. What comes before its end is proper JSON, or one unfinished event. */
   gigantic: (exchange, { bytes = GIB }) =>
     send({ ...exchange, gzip: false }, { ...spoiled(exchange, ''), body: gigantic(exchange, bytes) }),

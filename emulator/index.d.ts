@@ -131,6 +131,8 @@ export type Failure = FailureOptions &
     | { kind: 'wrong-json' }
     /** JSON of another type than the endpoint's. */
     | { kind: 'wrong-type' }
+    /** The proper answer under another content type; default `text/html`. */
+    | { kind: 'wrong-content-type'; contentType?: string }
     /** A body of so many bytes; default 1 GiB. */
     | { kind: 'gigantic'; bytes?: number }
     /** A compressed body that unpacks to so many bytes; default 1 GiB. */

@@ -142,9 +142,10 @@ class NativeCohorts {
    * @returns {Cohort | undefined}
    */
   get(id) {
-    const description = this.native.cohort(id);
-    if (!description) return undefined;
-    const own = this.put_.get(id);
+    const name = nameOf(id);
+    const description = name === undefined ? undefined : this.native.cohort(name);
+    if (name === undefined || !description) return undefined;
+    const own = this.put_.get(name);
     if (own && own.lastModified === description.lastModified && own.size === description.size) return own;
     const { native } = this;
     /** @type {Set<string> | undefined} */
@@ -152,7 +153,7 @@ class NativeCohorts {
     return /** @type {Cohort} */ ({
       ...description,
       get memberIds() {
-        return memberIds || (memberIds = new Set(native.cohortMembers(id)));
+        return memberIds || (memberIds = new Set(native.cohortMembers(name)));
       },
     });
   }
@@ -161,14 +162,24 @@ class NativeCohorts {
   put(cohort) {
     const { cohortId, groupType, groupTypeId, lastComputed, lastModified, size, memberIds } = cohort;
     const members = [...memberIds].filter((member) => typeof member === 'string');
-    this.native.putCohort({ cohortId, groupType, groupTypeId, lastComputed, lastModified, size }, members);
-    this.put_.set(cohortId, cohort);
+    const name = nameOf(cohortId);
+    // What no string names, nobody can ask for.
+    if (name === undefined || typeof groupType !== 'string') return;
+    const numbers = Object.fromEntries(
+      Object.entries({ groupTypeId, lastComputed, lastModified, size }).filter(
+        ([, value]) => typeof value === 'number',
+      ),
+    );
+    this.native.putCohort({ cohortId: name, groupType, ...numbers }, members);
+    this.put_.set(name, cohort);
   }
 
   /** @param {string} id */
   delete(id) {
-    this.native.deleteCohort(id);
-    this.put_.delete(id);
+    const name = nameOf(id);
+    if (name === undefined) return;
+    this.native.deleteCohort(name);
+    this.put_.delete(name);
   }
 
   /**
@@ -177,8 +188,22 @@ class NativeCohorts {
    * @param {string[]} ids
    */
   with(groupType, member, ids) {
-    return this.native.cohortsWith(groupType, member, ids);
+    if (typeof groupType !== 'string') return [];
+    return this.native.cohortsWith(
+      groupType,
+      member,
+      ids.filter((id) => typeof id === 'string'),
+    );
   }
+}
+
+/**
+ * The id as the name of a property, as which it has always been used; `undefined` for a symbol, which names no cohort.
+ * @param {unknown} id
+ * @returns {string | undefined}
+ */
+function nameOf(id) {
+  return typeof id === 'symbol' ? undefined : String(id);
 }
 
 module.exports = { InMemoryCohortStorage, NativeCohorts, USER_GROUP_TYPE };

@@ -12,7 +12,12 @@ class AmplitudeCookie {
    */
   static cookieName(amplitudeApiKey, newFormat = false) {
     // A key that is not a string fails as it does when a property of it is read.
-    return native.cookieName(String(amplitudeApiKey.substring(0)), Boolean(newFormat));
+    const key = String(amplitudeApiKey.substring(0));
+    try {
+      return native.cookieName(key, Boolean(newFormat));
+    } catch (error) {
+      throw Object.assign(/** @type {Error} */ (error), { code: 'ERR_EXPERIMENT_COOKIE_KEY' });
+    }
   }
 
   /**

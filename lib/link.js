@@ -186,12 +186,22 @@ class NativeFlags {
 }
 
 /**
- * Flags as JSON text, without those that cannot be written as JSON.
+ * Flags as JSON text, without those that cannot be written as JSON. What is no map of flags has none.
  * @param {Record<string, any>} flags
  * @param {Logger} logger
  * @returns {string}
  */
 function flagsJson(flags, logger) {
+  const json = jsonOf(flags, logger);
+  return json && json.startsWith('{') ? json : '{}';
+}
+
+/**
+ * @param {Record<string, any>} flags
+ * @param {Logger} logger
+ * @returns {string | undefined}
+ */
+function jsonOf(flags, logger) {
   try {
     return JSON.stringify(flags);
   } catch {

@@ -46,6 +46,17 @@ class Inner {
   }
 }
 
+/**
+ * @param {ExperimentUser} user
+ * @returns {string}
+ */
+function userJson(user) {
+  const json = JSON.stringify({ library: LIBRARY, ...user });
+  // A `toJSON` of the caller's can make anything of it.
+  if (typeof json !== 'string') throw new TypeError('the user cannot be written as JSON');
+  return json;
+}
+
 class RemoteEvaluationClient {
   /**
    * @param {string} apiKey
@@ -73,7 +84,7 @@ class RemoteEvaluationClient {
     const variants = await /** @type {any} */ (this)[INNER].fetch({
       apiKey: String(this.apiKey),
       serverUrl: String(config.serverUrl),
-      user: JSON.stringify({ library: LIBRARY, ...user }),
+      user: userJson(user),
       flagKeys: flagKeys ? JSON.stringify(flagKeys) : undefined,
       tracksAssignment: isGiven(tracksAssignment) ? Boolean(tracksAssignment) : undefined,
       tracksExposure: isGiven(tracksExposure) ? Boolean(tracksExposure) : undefined,

@@ -100,7 +100,7 @@ class View {
       const key = keys[i];
       node = node.next.get(key) || this.#grow(node, key);
     }
-    const selection = node.selection || (node.selection = this.#make(keys.map(String)));
+    const selection = node.selection || (node.selection = this.#make(Array.from(keys, String)));
     if (keys.length === 1) {
       this.recentKey = keys[0];
       this.recent = selection;

@@ -245,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_never_ends_is_given_up_before_it_fills_the_memory() {
+        for (start, more) in [(&b"{\"cohortId\":\""[..], b'x'), (b"[", b'['), (b"{\"size\":", b'1')] {
+            let mut parser = CohortParser::new();
+            parser.push(start).unwrap();
+            let chunk = vec![more; 1 << 16];
+            let refused = (0..64).any(|_| parser.push(&chunk).is_err());
+            assert!(refused, "{}", char::from(more));
+        }
+    }
+
+    #[test]
     fn of_repeated_keys_the_last_counts() {
         let body = r#"{"memberIds":["a"],"cohortId":5,"groupType":"x","cohortId":"c","groupType":"User","#;
         let cohort = parse(&format!(r#"{body}"memberIds":["b"]}}"#)).unwrap();

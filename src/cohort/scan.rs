@@ -31,6 +31,10 @@ pub(super) enum Container {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flaw(pub(super) usize);
 
+/// A token that is cut by chunks, and the containers around it, may take so much memory: nothing in a cohort comes near.
+const MAX_TOKEN_BYTES: usize = 1 << 20;
+const MAX_DEPTH: usize = 1 << 16;
+
 #[derive(Default)]
 pub(super) struct Scanner {
     state: State,
@@ -80,6 +84,9 @@ impl Scanner {
                 State::Literal(left) => self.literal(chunk, at, left, take)?,
                 _ => self.structure(chunk, at, take)?,
             };
+        }
+        if self.token.len() > MAX_TOKEN_BYTES || self.open.len() > MAX_DEPTH {
+            return Err(Flaw(chunk.len()));
         }
         Ok(())
     }

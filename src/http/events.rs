@@ -104,7 +104,7 @@ pub fn events_of<B: AsRef<[u8]> + Send + 'static>(
 }
 
 /// The data of the events that are named `message` or not at all. The last item is an error.
-fn messages<B: AsRef<[u8]> + Send + 'static>(
+pub(super) fn messages<B: AsRef<[u8]> + Send + 'static>(
     body: impl Stream<Item = Result<B, StreamError>> + Send + 'static,
     max_event_bytes: usize,
 ) -> impl Stream<Item = Result<String, StreamError>> + Send {

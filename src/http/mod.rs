@@ -11,6 +11,8 @@
 mod environment;
 mod error;
 mod events;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lines;
 mod outgoing;
 mod pool;

@@ -211,6 +211,7 @@ mod tests {
             (TransportErrorKind::Connection, "failed"),
             (TransportErrorKind::Timeout, "Timeout"),
             (TransportErrorKind::Truncated, "unknown"),
+            (TransportErrorKind::Oversize, "failed"),
             (TransportErrorKind::Custom, "failed"),
         ] {
             let error = TransportError { kind, code: "E", message: "m".into() };

@@ -25,6 +25,8 @@ pub mod endpoint;
 mod evaluation;
 mod exposure;
 mod fingerprint;
+#[cfg(all(fuzzing, feature = "sync"))]
+pub mod fuzzing;
 #[cfg(feature = "sync")]
 mod generations;
 mod hash;

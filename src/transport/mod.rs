@@ -41,6 +41,9 @@ impl std::fmt::Debug for Request {
     }
 }
 
+/// A body that is held as a whole may have so many bytes. Cohorts are not: they are read as they arrive.
+pub const MAX_BODY_BYTES: usize = 64 << 20;
+
 pub struct Response {
     pub status: u16,
     /// `Retry-After` in whole seconds, when the server sent one that way.
@@ -49,23 +52,40 @@ pub struct Response {
 }
 
 impl Response {
-    /// The whole body. The deadline of the request still counts.
+    /// The whole body, of [`MAX_BODY_BYTES`] at most. The deadline of the request still counts.
     ///
     /// # Errors
-    /// Whatever cuts the body short.
-    pub async fn bytes(mut self) -> Result<Bytes, TransportError> {
-        let Some(first) = self.body.next().await.transpose()? else {
+    /// Whatever cuts the body short; [`TransportErrorKind::Oversize`].
+    pub async fn bytes(self) -> Result<Bytes, TransportError> {
+        self.bytes_within(MAX_BODY_BYTES).await
+    }
+
+    /// What is counted has been unpacked: a small compressed body cannot become a large one in memory.
+    async fn bytes_within(mut self, limit: usize) -> Result<Bytes, TransportError> {
+        let Some(first) = self.next_within(limit).await? else {
             return Ok(Bytes::new());
         };
-        let Some(second) = self.body.next().await.transpose()? else {
+        let Some(second) = self.next_within(limit - first.len()).await? else {
             return Ok(first);
         };
         let mut whole = Vec::from(first);
         whole.extend_from_slice(&second);
-        while let Some(chunk) = self.body.next().await.transpose()? {
+        while let Some(chunk) = self.next_within(limit - whole.len()).await? {
             whole.extend_from_slice(&chunk);
         }
         Ok(Bytes::from(whole))
+    }
+
+    async fn next_within(&mut self, left: usize) -> Result<Option<Bytes>, TransportError> {
+        let chunk = self.body.next().await.transpose()?;
+        if chunk.as_ref().is_some_and(|chunk| chunk.len() > left) {
+            return Err(TransportError {
+                kind: TransportErrorKind::Oversize,
+                code: "ERR_BODY_TOO_LARGE",
+                message: "response is too large".to_owned(),
+            });
+        }
+        Ok(chunk)
     }
 }
 
@@ -89,6 +109,8 @@ pub enum TransportErrorKind {
     Timeout,
     /// The connection ended inside the body.
     Truncated,
+    /// The body is larger than anything that is held in memory.
+    Oversize,
     /// The caller's own transport failed or broke its contract.
     Custom,
 }
@@ -111,5 +133,36 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
     fn download(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
         (**self).download(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    fn in_chunks(chunks: &'static [&'static str]) -> Response {
+        let body = stream::iter(chunks).map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).boxed();
+        Response { status: 200, retry_after: None, body }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_however_it_is_cut() {
+        for chunks in [&["abcd"][..], &["ab", "cd"], &["a", "b", "", "c", "d"], &[], &[""]] {
+            let whole = in_chunks(chunks).bytes_within(4).await.unwrap();
+            assert_eq!(whole, chunks.concat());
+        }
+        for chunks in [&["abcde"][..], &["abcd", "e"], &["ab", "c", "de"], &["", "abcde"]] {
+            let error = in_chunks(chunks).bytes_within(4).await.unwrap_err();
+            assert_eq!((error.kind, error.code), (TransportErrorKind::Oversize, "ERR_BODY_TOO_LARGE"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_is_not_read_to_the_end() {
+        let body = stream::repeat_with(|| Ok(Bytes::from_static(&[b' '; 1 << 20]))).boxed();
+        let error = Response { status: 200, retry_after: None, body }.bytes().await.unwrap_err();
+        assert_eq!(error.kind, TransportErrorKind::Oversize);
     }
 }

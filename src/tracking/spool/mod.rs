@@ -9,7 +9,7 @@
 
 pub(super) mod keeper;
 mod owner;
-mod segment;
+pub(super) mod segment;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{self, File};

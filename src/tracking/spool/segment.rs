@@ -16,12 +16,12 @@ const EVENT: u8 = b'E';
 const DONE: u8 = b'D';
 
 /// Appends a record with an event.
-pub(super) fn push_event(json: &[u8], bytes: &mut Vec<u8>) {
+pub(in crate::tracking) fn push_event(json: &[u8], bytes: &mut Vec<u8>) {
     push_record(EVENT, json, bytes);
 }
 
 /// Appends a record that says that these events need no delivery.
-pub(super) fn push_done(numbers: &[u32], bytes: &mut Vec<u8>) {
+pub(in crate::tracking) fn push_done(numbers: &[u32], bytes: &mut Vec<u8>) {
     let body: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     push_record(DONE, &body, bytes);
 }
@@ -36,7 +36,7 @@ fn push_record(kind: u8, body: &[u8], bytes: &mut Vec<u8>) {
 
 /// What a segment holds.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Contents {
+pub(in crate::tracking) struct Contents {
     /// The events to deliver, with their numbers.
     pub events: Vec<(u32, Box<[u8]>)>,
     /// Where the last whole record ends.
@@ -44,7 +44,7 @@ pub(super) struct Contents {
 }
 
 /// Reads a segment, as far as it is whole.
-pub(super) fn read(bytes: &[u8]) -> Contents {
+pub(in crate::tracking) fn read(bytes: &[u8]) -> Contents {
     let mut events = Vec::new();
     let mut done = BTreeSet::new();
     let mut rest = bytes;
