@@ -36,7 +36,11 @@ test('ids of cohorts that are no strings are names of properties, and symbols na
 
 test('flag keys with holes and of any type select what they name', (t) => {
   const bootstrap = {
-    undefined: { key: 'undefined', variants: { on: { key: 'on', value: 'on' } }, segments: [{ variant: 'on' }] },
+    undefined: {
+      key: 'undefined',
+      variants: { on: { key: 'on', value: 'on' } },
+      segments: [{ variant: 'on' }],
+    },
   };
   const client = new LocalEvaluationClient('key', { ...quiet, bootstrap });
   t.deepEqual(Object.keys(client.evaluateV2({}, new Array(2))), ['undefined']);
@@ -51,7 +55,10 @@ test('a bootstrap that is no map of flags has none', (t) => {
 
 test('a user that becomes nothing as JSON is refused', async (t) => {
   const client = new RemoteEvaluationClient('key', { ...quiet, fetchTimeoutMillis: 0, fetchRetries: 0 });
-  await t.throwsAsync(client.fetchV2({ toJSON() {} }), { instanceOf: TypeError, message: /cannot be written/ });
+  await t.throwsAsync(client.fetchV2({ toJSON() {} }), {
+    instanceOf: TypeError,
+    message: /cannot be written/,
+  });
 });
 
 test('a key too short for a cookie is refused with a code', (t) => {

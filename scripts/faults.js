@@ -49,7 +49,14 @@ async function runCell({ fault, endpoint, phase }) {
     state = `FAILED: ${error instanceof Error ? error.message : error}`;
   }
   await cell.close();
-  return { fault, endpoint, phase, state, expected: expected(fault, endpoint, phase), millis: Date.now() - start };
+  return {
+    fault,
+    endpoint,
+    phase,
+    state,
+    expected: expected(fault, endpoint, phase),
+    millis: Date.now() - start,
+  };
 }
 
 /**
@@ -90,7 +97,9 @@ async function concurrently(items, atOnce, one) {
   console.log(text(results));
   const wrong = results.filter(({ state, expected }) => state !== expected);
   for (const { fault, endpoint, phase, state, expected } of wrong)
-    console.error(`WRONG: ${fault.name}, ${endpoint}, ${phase}\n  expected: ${expected}\n  was:      ${state}`);
+    console.error(
+      `WRONG: ${fault.name}, ${endpoint}, ${phase}\n  expected: ${expected}\n  was:      ${state}`,
+    );
   for (const line of uncaught) console.error(`WRONG: ${line}`);
   const seconds = (Date.now() - start) / 1000;
   console.log(
@@ -100,7 +109,8 @@ async function concurrently(items, atOnce, one) {
   if (memory > MAX_MEMORY) console.error('WRONG: too much memory');
   const isWhole = cells.length === FAULTS.length * ENDPOINTS.length * PHASES.length;
   const failed = wrong.length > 0 || uncaught.length > 0 || memory > MAX_MEMORY;
-  if (isWhole && !failed) fs.writeFileSync(path.join(__dirname, '..', 'docs', 'faults.md'), await document(results));
+  if (isWhole && !failed)
+    fs.writeFileSync(path.join(__dirname, '..', 'docs', 'faults.md'), await document(results));
   process.exit(failed ? 1 : 0);
 })();
 

@@ -60,10 +60,14 @@ function host() {
 const seconds = Number(option('seconds', '60'));
 const targets = process.argv.includes('--target') ? [option('target', '')] : TARGETS;
 const triple = host();
-const built = run('cargo', ['build', '--release', '--target', triple, ...targets.flatMap((name) => ['--bin', name])], {
-  RUSTFLAGS: FLAGS,
-  RUSTC_BOOTSTRAP: '1',
-});
+const built = run(
+  'cargo',
+  ['build', '--release', '--target', triple, ...targets.flatMap((name) => ['--bin', name])],
+  {
+    RUSTFLAGS: FLAGS,
+    RUSTC_BOOTSTRAP: '1',
+  },
+);
 const failed = built ? [] : ['the build'];
 if (built) {
   for (const target of targets) {

@@ -149,17 +149,42 @@ function listFromJson(string, form) {
   return Array.isArray(value) ? list(value, form) : undefined;
 }
 
+/** No list of a user's has more elements; what a proxy says of itself may have no end. */
+const LONGEST_LIST = 1 << 24;
+
+/**
+ * How many elements a list has, once and for all.
+ * @param {any[]} elements
+ * @returns {number}
+ */
+function countOf(elements) {
+  const { length } = elements;
+  if (typeof length !== 'number' || !(length <= LONGEST_LIST)) throw new RangeError('Invalid array length');
+  return length;
+}
+
 /**
  * @param {any[]} elements
  * @param {string | undefined} form
  */
 function list(elements, form) {
   const items = [form];
-  for (let i = 0; i < elements.length; i++) {
+  const length = countOf(elements);
+  for (let i = 0; i < length; i++) {
     const item = text(elements[i]);
     if (item) items.push(item);
   }
   return items;
 }
 
-module.exports = { INHERITED_NAMES, hasOwn, unreadable, property, text, matched, matchedAndText, identity };
+module.exports = {
+  countOf,
+  INHERITED_NAMES,
+  hasOwn,
+  unreadable,
+  property,
+  text,
+  matched,
+  matchedAndText,
+  identity,
+};

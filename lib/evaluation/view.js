@@ -4,6 +4,7 @@ const codegen = require('./codegen');
 const reader = require('./reader');
 const { define } = require('./context');
 const { template } = require('./templates');
+const { countOf } = require('./values');
 
 /**
  * One plan as JavaScript sees it: which slots to read for which flags, and how to make objects of the codes
@@ -92,20 +93,32 @@ class View {
   select(flagKeys) {
     if (!flagKeys) return this.all();
     const keys = Array.isArray(flagKeys) ? flagKeys : listOfKeys(flagKeys);
-    if (keys.length === 0) return this.all();
-    if (keys.length === 1 && keys[0] === this.recentKey && this.recent !== undefined) return this.recent;
-    /** @type {SelectionNode} */
-    let node = this.root;
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i];
-      node = node.next.get(key) || this.#grow(node, key);
-    }
-    const selection = node.selection || (node.selection = this.#make(Array.from(keys, String)));
-    if (keys.length === 1) {
-      this.recentKey = keys[0];
+    const count = countOf(keys);
+    if (count === 0) return this.all();
+    const first = keys[0];
+    if (count === 1 && first === this.recentKey && this.recent !== undefined) return this.recent;
+    /** @type {SelectionNode | undefined} */
+    let node = this.root.next.get(first);
+    for (let i = 1; i < count && node !== undefined; i++) node = node.next.get(keys[i]);
+    const selection = (node && node.selection) || this.#add(keys, first, count);
+    if (count === 1) {
+      this.recentKey = first;
       this.recent = selection;
     }
     return selection;
+  }
+
+  /**
+   * @param {ArrayLike<any>} keys each of which is looked at once: it may be another the next time
+   * @param {any} first
+   * @param {number} count
+   */
+  #add(keys, first, count) {
+    const own = [first];
+    for (let i = 1; i < count; i++) own.push(keys[i]);
+    const names = own.map(String);
+    const node = own.reduce((node, key) => node.next.get(key) || this.#grow(node, key), this.root);
+    return node.selection || (node.selection = this.#make(names));
   }
 
   all() {

@@ -47,7 +47,9 @@ async function document(results) {
     const names = [...new Set(own.map(({ fault }) => fault.name))];
     const cell = (/** @type {string} */ name, /** @type {string} */ phase) =>
       (own.find((result) => result.fault.name === name && result.phase === phase) || { state: '' }).state;
-    const rows = names.map((name) => `| ${[name, ...PHASES.map((phase) => cell(name, phase))].join(' | ')} |`);
+    const rows = names.map(
+      (name) => `| ${[name, ...PHASES.map((phase) => cell(name, phase))].join(' | ')} |`,
+    );
     parts.push(
       `## ${HEADINGS[endpoint]}`,
       ['| Fault | Start | Steady state | Stop |', '| --- | --- | --- | --- |', ...rows].join('\n'),

@@ -35,7 +35,9 @@ const targeted = (/** @type {string} */ cohortId) => ({
   variants: { on: { key: 'on', value: 'on' } },
   segments: [
     {
-      conditions: [[{ selector: ['context', 'user', 'cohort_ids'], op: 'set contains any', values: [cohortId] }]],
+      conditions: [
+        [{ selector: ['context', 'user', 'cohort_ids'], op: 'set contains any', values: [cohortId] }],
+      ],
       variant: 'on',
     },
   ],
@@ -120,7 +122,7 @@ async function assertStopped(/** @type {any} */ client, /** @type {Site[]} */ si
   // What had been sent may still arrive; then there is silence.
   const asked = () => sites.map((site) => site.serving.requests.length).join();
   const end = Date.now() + QUIET_MILLIS;
-  for (let known = ''; known !== asked(); ) {
+  for (let known = ''; known !== asked();) {
     assert.ok(Date.now() < end, 'requests after stop');
     known = asked();
     await sleep(FAULT_MILLIS);
@@ -289,7 +291,10 @@ const cohort = {
   /** @param {Fault} fault @param {Cell} cell */
   async steady(fault, cell) {
     const dns = fault.special === 'dns';
-    const { flagSite, site, client } = await cohorts(fault, cell, [versioned(1), ...(dns ? [] : [targeted('c1')])]);
+    const { flagSite, site, client } = await cohorts(fault, cell, [
+      versioned(1),
+      ...(dns ? [] : [targeted('c1')]),
+    ]);
     await client.start();
     const kept = now(client, 'c1');
     assert.equal(kept, dns ? undefined : 'on');
@@ -322,7 +327,11 @@ const cohort = {
 
 /** @param {Fault} fault @param {Cell} cell @param {any[]} known */
 async function cohorts(fault, cell, known) {
-  const members = (/** @type {string} */ cohortId) => ({ cohortId, groupType: 'User', memberIds: ['member'] });
+  const members = (/** @type {string} */ cohortId) => ({
+    cohortId,
+    groupType: 'User',
+    memberIds: ['member'],
+  });
   const flagSite = await cell.site({ flags: known }, 'flags', HEALTHY);
   const site = await cell.site({ flags: [], cohorts: [members('c1'), members('c2')] }, 'cohort', fault);
   const cohortSyncConfig = { apiKey: 'api', secretKey: 'secret', cohortServerUrl: site.url };
@@ -444,7 +453,10 @@ async function delivered(client, site, fault, user, cell) {
   const silent = cell.warnings.length;
   expose(client, user);
   if (fault.special === 'dns') {
-    await until(() => cell.lines.some((line) => /ENOTFOUND|EAI_AGAIN|getaddrinfo|failed/i.test(line)), 'a log line');
+    await until(
+      () => cell.lines.some((line) => /ENOTFOUND|EAI_AGAIN|getaddrinfo|failed/i.test(line)),
+      'a log line',
+    );
     return 'kept and tried again';
   }
   if (fault.failure) await until(() => site.serving.requestsTo('events').length > uploads, 'an upload');
@@ -454,7 +466,10 @@ async function delivered(client, site, fault, user, cell) {
   expose(client, 'after');
   await until(() => exposed(site).includes('after'), 'later events');
   await Promise.race([client.flush(), sleep(PATIENCE_MILLIS)]);
-  const ids = site.serving.events().filter(({ user_id }) => user_id === user).map(({ insert_id }) => insert_id);
+  const ids = site.serving
+    .events()
+    .filter(({ user_id }) => user_id === user)
+    .map(({ insert_id }) => insert_id);
   assert.ok(new Set(ids).size <= 1, 'one event under two ids');
   if (ids.length === 0) {
     const told = cell.warnings.length > silent;

@@ -16,7 +16,8 @@ const MAX_CALL_MILLIS = 10_000;
 /** What no error of JavaScript's, or of this package's, says. */
 const FOREIGN = /panick|unwrap|\bnapi|threadsafe|Status::|GenericFailure|rust|\.rs\b/i;
 /** The codes that the binding's generator gives to its own errors. */
-const FOREIGN_CODES = /^(ERR_EXPERIMENT_PANIC|GenericFailure|InvalidArg|\w+Expected|Unknown|PendingException)$/;
+const FOREIGN_CODES =
+  /^(ERR_EXPERIMENT_PANIC|GenericFailure|InvalidArg|\w+Expected|Unknown|PendingException)$/;
 
 const SILENT = { error() {}, warn() {}, info() {}, debug() {}, verbose() {} };
 
@@ -151,7 +152,8 @@ const ACTS = [
   ],
   [
     'evaluateV2, tracked',
-    ({ local }, v) => local.evaluateV2({ ...safe(() => v.object()), user_id: v.any() }, ['flag'], { tracksExposure: true }),
+    ({ local }, v) =>
+      local.evaluateV2({ ...safe(() => v.object()), user_id: v.any() }, ['flag'], { tracksExposure: true }),
   ],
   ['evaluate', ({ local }, v) => local.evaluate(v.any(), v.any(), v.any())],
   ['fetchV2', ({ remote }, v) => remote.fetchV2(v.any(), v.any())],
@@ -164,7 +166,10 @@ const ACTS = [
   ['cohortStorage.put', ({ local }, v) => local.cohortStorage.put(v.any())],
   [
     'cohortStorage.put',
-    ({ local }, v) => local.cohortStorage.put({ cohortId: v.any(), groupType: v.any(), memberIds: v.any() }),
+    ({ local }, v) =>
+      local.cohortStorage.put(
+        /** @type {any} */ ({ cohortId: v.any(), groupType: v.any(), memberIds: v.any() }),
+      ),
   ],
   ['cohortStorage.getCohort', ({ local }, v) => local.cohortStorage.getCohort(v.any())],
   [
@@ -179,7 +184,8 @@ const ACTS = [
   ['new LocalEvaluationClient', (_, v) => new experiment.LocalEvaluationClient(v.any(), quiet(v.any()))],
   [
     'new LocalEvaluationClient',
-    (_, v) => new experiment.LocalEvaluationClient('key', { ...LOCAL, bootstrap: v.any() }).evaluateV2(v.any()),
+    (_, v) =>
+      new experiment.LocalEvaluationClient('key', { ...LOCAL, bootstrap: v.any() }).evaluateV2(v.any()),
   ],
   [
     'new LocalEvaluationClient with parts',
@@ -189,19 +195,25 @@ const ACTS = [
   [
     'fetchV2 as configured',
     (_, v) =>
-      new experiment.RemoteEvaluationClient('key', { ...REMOTE, serverUrl: v.any(), fetchRetries: v.pick([0, 1, NaN, '2']) }).fetchV2(
-        v.object(),
-      ),
+      new experiment.RemoteEvaluationClient('key', {
+        ...REMOTE,
+        serverUrl: v.any(),
+        fetchRetries: /** @type {any} */ (v.pick([0, 1, NaN, '2'])),
+      }).fetchV2(v.object()),
   ],
   ['AmplitudeCookie.cookieName', (_, v) => experiment.AmplitudeCookie.cookieName(v.any(), v.any())],
   ['AmplitudeCookie.parse', (_, v) => experiment.AmplitudeCookie.parse(v.any(), v.any())],
   ['AmplitudeCookie.generate', (_, v) => experiment.AmplitudeCookie.generate(v.any(), v.any())],
   ['stop', ({ local }) => local.stop()],
-  ['evaluateV2 of another this', (_, v) => experiment.LocalEvaluationClient.prototype.evaluateV2.call(v.any(), v.any())],
+  [
+    'evaluateV2 of another this',
+    (_, v) => experiment.LocalEvaluationClient.prototype.evaluateV2.call(v.any(), v.any()),
+  ],
 ];
 
 /** A cache of its own: what comes into it would change what all other calls find. @param {Driver} driver @returns {any} */
-const cacheOf = (driver) => (driver.values.below(100) === 0 ? (driver.local = driver.client()) : driver.local).cache;
+const cacheOf = (driver) =>
+  (driver.values.below(100) === 0 ? (driver.local = driver.client()) : driver.local).cache;
 
 /** Without the getters of what it makes. @param {() => any} make */
 function safe(make) {
@@ -214,7 +226,9 @@ function safe(make) {
 
 /** A configuration that does not print, as far as it is one. @param {any} config */
 function quiet(config) {
-  return types.isProxy(config) || typeof config !== 'object' || config === null ? LOCAL : { ...config, ...LOCAL };
+  return types.isProxy(config) || typeof config !== 'object' || config === null
+    ? LOCAL
+    : { ...config, ...LOCAL };
 }
 
 /**
@@ -224,7 +238,8 @@ function quiet(config) {
 async function fuzz(seed, calls) {
   const driver = new Driver(seed);
   /** @param {any} error */
-  const stray = (error) => void driver.problems.push(`nobody caught: ${(error && error.stack) || String(error)}`);
+  const stray = (error) =>
+    void driver.problems.push(`nobody caught: ${(error && error.stack) || String(error)}`);
   process.on('uncaughtException', stray);
   process.on('unhandledRejection', stray);
   while (driver.made < calls && driver.problems.length < 10) {

@@ -5,11 +5,57 @@
 /** What hostile values throw, so that it is known when it comes back. */
 class Thrown extends Error {}
 
-const TEXTS = ['', 'flag', 'user_id', '__proto__', 'constructor', 'toString', '\ud800', '\u0000', 'a.b', '😀', '[]', '{}', '0', '-1'];
+const TEXTS = [
+  '',
+  'flag',
+  'user_id',
+  '__proto__',
+  'constructor',
+  'toString',
+  '\ud800',
+  '\u0000',
+  'a.b',
+  '😀',
+  '[]',
+  '{}',
+  '0',
+  '-1',
+];
 const NAMES = [
-  ...['user_id', 'device_id', 'user_properties', 'groups', 'group_properties', 'cohort_ids', 'group_cohort_ids', 'country'],
-  ...['key', 'variants', 'segments', 'dependencies', 'metadata', 'conditions', 'selector', 'op', 'values', 'bucket'],
-  ...['tracksExposure', 'flagKeys', 'timeoutMillis', 'length', 'then', 'toJSON', 'toString', 'valueOf', '__proto__', '0'],
+  ...[
+    'user_id',
+    'device_id',
+    'user_properties',
+    'groups',
+    'group_properties',
+    'cohort_ids',
+    'group_cohort_ids',
+    'country',
+  ],
+  ...[
+    'key',
+    'variants',
+    'segments',
+    'dependencies',
+    'metadata',
+    'conditions',
+    'selector',
+    'op',
+    'values',
+    'bucket',
+  ],
+  ...[
+    'tracksExposure',
+    'flagKeys',
+    'timeoutMillis',
+    'length',
+    'then',
+    'toJSON',
+    'toString',
+    'valueOf',
+    '__proto__',
+    '0',
+  ],
 ];
 
 class Values {
@@ -49,7 +95,12 @@ class Values {
     for (let i = this.below(6); i > 0; i--) {
       const name = this.below(10) === 0 ? this.pick(TEXTS) : this.pick(NAMES);
       if (this.below(8) > 0) {
-        define(object, name, { value: this.any(depth), enumerable: true, configurable: true, writable: true });
+        define(object, name, {
+          value: this.any(depth),
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
       } else {
         define(object, name, { get: this.getter(depth), enumerable: true, configurable: true });
       }
@@ -173,7 +224,15 @@ function proxy(v, depth) {
   const target = v.below(3) === 0 ? [] : v.object(depth);
   /** @type {any} */
   const handler = {};
-  for (const trap of ['get', 'has', 'ownKeys', 'getOwnPropertyDescriptor', 'set', 'getPrototypeOf', 'defineProperty']) {
+  for (const trap of [
+    'get',
+    'has',
+    'ownKeys',
+    'getOwnPropertyDescriptor',
+    'set',
+    'getPrototypeOf',
+    'defineProperty',
+  ]) {
     const kind = v.below(8);
     if (kind === 0) {
       handler[trap] = () => {

@@ -1,0 +1,191 @@
+'use strict';
+
+/**
+ * What tracking costs: on the event loop against the package that this one replaces (tracked evaluations minus plain
+ * ones, taking turns in one process), while 50,000 events are delivered, and in memory while a server hangs.
+ * `--quick` hangs for 5 seconds and not for 30. Exits with 1 where a goal is missed.
+ */
+
+const { fork } = require('node:child_process');
+const { performance } = require('node:perf_hooks');
+const path = require('node:path');
+const upstream = require('@amplitude/experiment-node-server');
+const ours = require('..');
+const { realisticFlags, realisticUser } = require('./flags');
+const { duration, table } = require('./measure');
+
+/** Flags, evaluations a turn, and how many times less than upstream's tracking it has to cost. */
+const COSTS = [
+  { flags: 20, calls: 50, goal: 50 },
+  { flags: 1000, calls: 3, goal: 1000 },
+];
+const TURNS = 5;
+/** The loop has nothing to do once it has been idle for most of such a time. */
+const WINDOW_MILLIS = 40;
+const IDLE = 0.1;
+
+const sleep = (/** @type {number} */ millis) => new Promise((resolve) => setTimeout(resolve, millis));
+const STALL_MILLIS = 5;
+const QUEUED = 50_000;
+const RATE = 2000;
+const MAX_QUEUED_BYTES = 8 << 20;
+/** What else grows meanwhile: the heap's own room, requests under way, threads. */
+const SLACK_BYTES = 48 << 20;
+
+let missed = false;
+
+/** @param {boolean} holds */
+function goal(holds) {
+  if (!holds) missed = true;
+  return holds ? 'met' : 'MISSED';
+}
+
+/**
+ * @param {any} library
+ * @param {number} flags
+ * @param {string} url
+ */
+function clients(library, flags, url) {
+  const bootstrap = Object.fromEntries(realisticFlags(flags).map((flag) => [flag.key, flag]));
+  const exposureConfig = {
+    apiKey: 'api-key',
+    serverUrl: `${url}/2/httpapi`,
+    // Nothing is sent while it is measured: what counts is the recording.
+    flushIntervalMillis: 2_000_000_000,
+    flushQueueSize: 1e9,
+    logLevel: 0,
+  };
+  return {
+    plain: new library.LocalEvaluationClient('server-key', { bootstrap, logLevel: 0 }),
+    tracked: new library.LocalEvaluationClient('server-key', { bootstrap, exposureConfig, logLevel: 0 }),
+  };
+}
+
+let users = 0;
+
+/**
+ * Nanoseconds of the event loop that an evaluation takes, with all that it leaves to later turns: until the loop has
+ * nothing to do. Every user is a new one.
+ * @param {any} client
+ * @param {number} calls
+ * @param {boolean} tracksExposure
+ */
+async function cost(client, calls, tracksExposure) {
+  const list = Array.from({ length: calls }, () => ({ ...realisticUser(0), user_id: `user-${users++}` }));
+  await sleep(1);
+  const begin = performance.eventLoopUtilization();
+  for (const user of list) client.evaluateV2(user, undefined, { tracksExposure });
+  for (;;) {
+    const before = performance.eventLoopUtilization();
+    await sleep(WINDOW_MILLIS);
+    if (performance.eventLoopUtilization(before).utilization < IDLE) break;
+  }
+  return (performance.eventLoopUtilization(begin).active * 1e6) / calls;
+}
+
+/** @param {number[]} values */
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+/** @param {string} url */
+async function costs(url) {
+  const rows = [
+    ['flags', 'upstream: plain', 'tracking adds', 'ours: plain', 'tracking adds', 'less', 'goal', ''],
+  ];
+  for (const { flags, calls, goal: wanted } of COSTS) {
+    const both = [clients(upstream, flags, url), clients(ours, flags, url)];
+    // Ours is so quick that it needs more calls for its clock.
+    const counts = [calls, calls * 100];
+    for (const [index, { plain, tracked }] of both.entries()) {
+      await cost(plain, counts[index], false);
+      await cost(tracked, counts[index], true);
+    }
+    const times = both.map(() => ({
+      plain: /** @type {number[]} */ ([]),
+      tracked: /** @type {number[]} */ ([]),
+    }));
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const [index, { plain, tracked }] of both.entries()) {
+        times[index].plain.push(await cost(plain, counts[index], false));
+        times[index].tracked.push(await cost(tracked, counts[index], true));
+      }
+    }
+    const [theirs, our] = times.map(({ plain, tracked }) => ({
+      plain: median(plain),
+      adds: median(tracked) - median(plain),
+    }));
+    const less = theirs.adds / our.adds;
+    rows.push([
+      String(flags),
+      duration(theirs.plain),
+      duration(theirs.adds),
+      duration(our.plain),
+      duration(our.adds),
+      `${less.toFixed(0)}x`,
+      `${wanted}x`,
+      goal(our.adds > 0 && less >= wanted),
+    ]);
+  }
+  console.log(`tracking, medians of ${TURNS} turns in one process, Node ${process.version}`);
+  table(rows);
+}
+
+/**
+ * @param {string} file
+ * @param {string[]} args
+ * @returns {Promise<{ child: import('node:child_process').ChildProcess, first: any }>} with its first message
+ */
+function start(file, args) {
+  const child = fork(path.join(__dirname, 'events', file), args, { execArgv: ['--expose-gc'] });
+  return new Promise((resolve, reject) => {
+    child.once('message', (first) => resolve({ child, first }));
+    child.once('exit', (code) => reject(new Error(`${file} ended with ${code}`)));
+  });
+}
+
+/** @param {import('node:child_process').ChildProcess} server */
+function takenBy(server) {
+  return new Promise((resolve) => {
+    server.once('message', resolve);
+    server.send('taken');
+  });
+}
+
+async function delivery() {
+  const { child: server, first: url } = await start('server.js', []);
+  const { first } = await start('measured.js', [
+    JSON.stringify({ scenario: 'deliver', url, events: QUEUED }),
+  ]);
+  const { longest, tracked, nanoseconds } = first;
+  const taken = await takenBy(server);
+  server.disconnect();
+  console.log(
+    `${tracked} queued events delivered in ${duration(nanoseconds)}, ${taken} taken: ${goal(taken === tracked)}; ` +
+      `longest stall ${duration(longest)}, goal ${STALL_MILLIS} ms: ${goal(longest <= STALL_MILLIS * 1e6)}`,
+  );
+}
+
+/** @param {number} seconds */
+async function hanging(seconds) {
+  const { child: server, first: url } = await start('server.js', ['hang']);
+  const options = { scenario: 'hang', url, rate: RATE, seconds, maxQueuedBytes: MAX_QUEUED_BYTES };
+  const { first } = await start('measured.js', [JSON.stringify(options)]);
+  const { tracked, most } = first;
+  server.disconnect();
+  const mebibytes = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const cap = MAX_QUEUED_BYTES + SLACK_BYTES;
+  console.log(
+    `the server hangs for ${seconds} s at ${RATE} events a second (${tracked} tracked): memory grows by ${mebibytes(most)}, ` +
+      `bound ${mebibytes(cap)} (queue ${mebibytes(MAX_QUEUED_BYTES)}): ${goal(most <= cap)}`,
+  );
+}
+
+(async () => {
+  const { child: server, first: url } = await start('server.js', []);
+  await costs(url);
+  server.disconnect();
+  await delivery();
+  await hanging(process.argv.includes('--quick') ? 5 : 30);
+  if (missed) console.error('a goal was missed');
+  // Upstream's queues would hold the process.
+  process.exit(missed ? 1 : 0);
+})();
