@@ -8,7 +8,7 @@
 const test = require('ava');
 const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
-const { Random, flags, user } = require('./support/random');
+const { Random, flags, user, cohorts } = require('./support/random');
 
 const SEED = Number(process.env.EXPERIMENT_TEST_SEED || Date.now() % 2 ** 32);
 const CASES = Number(process.env.EXPERIMENT_TEST_CASES || 24_000);
@@ -36,6 +36,10 @@ test(`random flags, users and keys give the same variants in the same order (see
       loggerProvider: silent,
     });
     const our = new ours.LocalEvaluationClient('key', { bootstrap: bootstrap(), loggerProvider: silent });
+    for (const cohort of cohorts(random)) {
+      theirs.cohortStorage.put(cohort);
+      our.cohortStorage.put(cohort);
+    }
     for (let i = 0; i < USERS_A_SET; i++) {
       const subject = user(random);
       const keys = random.chance(0.7)

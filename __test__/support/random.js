@@ -145,6 +145,7 @@ const PATTERNS = [
 ];
 
 const NAMES = ['plan', 'country', 'age', 'tags', 'version', 'app', 'nested', 'flag', 'a', '1', 'länd'];
+const USERS = 1000;
 const GROUP_TYPES = ['org', 'team', 'org id'];
 const GROUP_NAMES = ['acme', 'x', '', '5'];
 
@@ -169,8 +170,10 @@ function object(random, depth = 0) {
 
 function user(random) {
   const result = {};
-  if (random.chance(0.85))
-    result.user_id = random.chance(0.9) ? `user-${random.int(1000)}` : random.pick(TEXTS);
+  if (random.chance(0.85)) {
+    const kind = random.int(20);
+    result.user_id = kind < 17 ? `user-${random.int(USERS)}` : kind < 19 ? random.pick(TEXTS) : value(random);
+  }
   if (random.chance(0.85))
     result.device_id = random.chance(0.9) ? `device-${random.int(1000)}` : value(random);
   for (const name of ['country', 'platform', 'version', 'language', 'os']) {
@@ -348,4 +351,21 @@ function flags(random, count) {
   return list;
 }
 
-module.exports = { Random, flags, user };
+/** Some of the cohorts that conditions name: of users and of groups, with members among those that `user` makes. */
+function cohorts(random) {
+  const described = [
+    ...['c1', 'c2', 'c3'].map((cohortId) => ({ cohortId, groupType: 'User' })),
+    { cohortId: 'g1', groupType: random.pick(GROUP_TYPES) },
+    { cohortId: 'g2', groupType: random.pick(['User', ...GROUP_TYPES]) },
+  ];
+  return described
+    .filter(() => random.chance(0.7))
+    .map((cohort) => {
+      const names = cohort.groupType === 'User' ? TEXTS : GROUP_NAMES;
+      const users = Array.from({ length: USERS }, (_, i) => `user-${i}`);
+      const memberIds = new Set([...users, ...names].filter(() => random.chance(0.5)));
+      return { ...cohort, groupTypeId: 0, lastComputed: 1, lastModified: 1, size: memberIds.size, memberIds };
+    });
+}
+
+module.exports = { Random, flags, user, cohorts };
