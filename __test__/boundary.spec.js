@@ -294,6 +294,36 @@ test('more distinct sets of keys than are kept are all answered', (t) => {
   t.pass();
 });
 
+test('sets of keys that are never asked for again leave nothing behind', (t) => {
+  const script = `
+    const { LocalEvaluationClient } = require(${JSON.stringify(path.join(__dirname, '..'))});
+    const flag = ${flag};
+    const keys = Array.from({ length: 60 }, (_, i) => 'a-flag-with-an-ordinary-name-' + i);
+    const bootstrap = Object.fromEntries(keys.map((key) => [key, flag(key)]));
+    const client = new LocalEvaluationClient('server-key', { bootstrap });
+    let asked = 0;
+    async function ask(times) {
+      for (let i = 0; i < times; i++) {
+        client.evaluateV2({}, [...keys.slice(asked % 30, 30 + (asked % 30)), 'unknown-' + asked++]);
+        // Finalizers run between turns.
+        if (i % 500 === 0) await new Promise(setImmediate);
+      }
+      for (let i = 0; i < 5; i++) {
+        gc();
+        await new Promise(setImmediate);
+      }
+      return process.memoryUsage().rss;
+    }
+    (async () => {
+      const before = await ask(15000);
+      console.log((await ask(40000)) - before);
+    })();
+  `;
+  const grown = Number(execFileSync(process.execPath, ['--expose-gc', '-e', script]));
+  // Two kilobytes for each were 80 MiB.
+  t.true(grown < 40 * 2 ** 20, `${grown} bytes`);
+});
+
 test('more patterns of absent flags than get a literal of their own are all answered', (t) => {
   const flags = Array.from({ length: 8 }, (_, i) => {
     const item = flag(`f${i}`, ['context', 'user', 'user_properties', `p${i}`]);

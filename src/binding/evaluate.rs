@@ -15,6 +15,7 @@ use napi::{Result, Status, sys};
 
 use super::runtime;
 use super::text::push_string;
+use super::view::Selected;
 use crate::evaluation::{self, CohortSource, Scratch, SlotBuffer, Slots};
 use crate::plan::Selection;
 use crate::snapshot::{Snapshot, World};
@@ -92,6 +93,8 @@ fn discard(snapshot: Arc<Snapshot>) {
 struct Bound {
     pinned: Rc<Pinned>,
     selection: Selection,
+    /// Lives as long as the function: tracking finds it by its number.
+    _selected: Rc<Selected>,
     /// Slot to argument; slots of other selections have none.
     argument_of_slot: Vec<u32>,
     codes: Codes,
@@ -148,6 +151,7 @@ pub unsafe fn bind(
     env: sys::napi_env,
     pinned: Rc<Pinned>,
     selection: Selection,
+    selected: Rc<Selected>,
     array: sys::napi_value,
 ) -> Result<sys::napi_value> {
     // SAFETY: the caller vouches for both.
@@ -163,6 +167,7 @@ pub unsafe fn bind(
     let bound = Box::into_raw(Box::new(Bound {
         pinned,
         selection,
+        _selected: selected,
         argument_of_slot,
         codes,
         patterns: RefCell::default(),

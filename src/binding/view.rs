@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{JsValue, Object, Uint32Array, Unknown};
@@ -25,11 +25,41 @@ pub struct View {
     tracker: Tracker,
     /// What tracking knows of the plan, once it is asked.
     prepared: OnceCell<Arc<Prepared>>,
-    selections: RefCell<Vec<Rc<Selected>>>,
+    selections: RefCell<Selections>,
+}
+
+/// The selections that JavaScript still holds, by number. Each belongs to its native function and goes with it: there is
+/// no end to the sets of keys that callers may ask for.
+#[derive(Default)]
+struct Selections {
+    held: HashMap<u32, Weak<Selected>>,
+    next: u32,
+    /// How many of them there may be before those that are gone are looked for.
+    room: usize,
+}
+
+/// Fewer selections than this are not worth looking through.
+const FEW_SELECTIONS: usize = 64;
+
+impl Selections {
+    fn add(&mut self, selected: &Rc<Selected>) -> u32 {
+        if self.held.len() >= self.room.max(FEW_SELECTIONS) {
+            self.held.retain(|_, selected| selected.strong_count() > 0);
+            self.room = 2 * self.held.len();
+        }
+        let id = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.held.insert(id, Rc::downgrade(selected));
+        id
+    }
+
+    fn get(&self, id: u32) -> Option<Rc<Selected>> {
+        self.held.get(&id)?.upgrade()
+    }
 }
 
 /// What tracking needs of a selection.
-struct Selected {
+pub(super) struct Selected {
     /// The keys of the results, in the order of the codes.
     keys: Vec<Text>,
     layout: OnceCell<Layout>,
@@ -83,7 +113,7 @@ impl View {
 
     /// Calls `look` with the layout of a selection and the number of its codes.
     pub(super) fn with_layout(&self, selection: u32, look: impl FnOnce(&Layout, usize)) {
-        let selected = self.selections.borrow().get(selection as usize).cloned();
+        let selected = self.selections.borrow().get(selection);
         if let Some(selected) = selected {
             let layout =
                 selected.layout.get_or_init(|| Layout::new(selected.keys.iter().map(Text::as_bytes)));
@@ -143,8 +173,8 @@ impl View {
     /// The keys of some of a selection's results, in the order of the codes.
     #[napi(ts_return_type = "string[]")]
     pub fn keys(&self, selection: u32, start: u32, end: u32) -> Vec<JsText> {
-        let selections = self.selections.borrow();
-        let keys = selections.get(selection as usize).map_or(&[][..], |selected| &selected.keys);
+        let selected = self.selections.borrow().get(selection);
+        let keys = selected.as_ref().map_or(&[][..], |selected| &selected.keys);
         keys.get(start as usize..end as usize).unwrap_or_default().iter().cloned().map(JsText).collect()
     }
 
@@ -200,14 +230,11 @@ impl View {
             selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
         let slots: Vec<SlotDescription> =
             selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
-        // SAFETY: the environment and the array are those of this call.
-        let function = unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, codes.raw())? };
         let count = keys.len() as u32;
-        let id = {
-            let mut selections = self.selections.borrow_mut();
-            selections.push(Rc::new(Selected { keys, layout: OnceCell::new() }));
-            selections.len() as u32 - 1
-        };
+        let selected = Rc::new(Selected { keys, layout: OnceCell::new() });
+        let id = self.selections.borrow_mut().add(&selected);
+        // SAFETY: the environment and the array are those of this call.
+        let function = unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, selected, codes.raw())? };
         let mut result = Object::new(env)?;
         result.set("id", id)?;
         result.set("count", count)?;
