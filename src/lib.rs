@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A module uses only modules of a lower rank:
-//! error, key, ecma < config, user, flag, cohort < plan < evaluation < variant < snapshot, cookie, transport
-//! < tracking < sync, remote, http < client < binding.
+//! error, key, ecma < config, flag, cohort < plan < evaluation < snapshot, cookie, transport < tracking
+//! < sync, remote, http < client < binding.
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
