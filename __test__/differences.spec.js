@@ -8,9 +8,9 @@ const ours = require('..');
 const { outcome, silent, recording, flag, members, USER_COHORTS } = require('./support/outcome');
 
 /** A flag for users of whom an operator holds on what a selector reads. */
-const when = (selector, op, ...values) => ({
-  a: flag('a', { segments: [{ conditions: [[{ selector, op, values }]], variant: 'on' }] }),
-});
+const conditional = (key, selector, op, ...values) =>
+  flag(key, { segments: [{ conditions: [[{ selector, op, values }]], variant: 'on' }] });
+const when = (...condition) => ({ a: conditional('a', ...condition) });
 
 const evaluated = (module, bootstrap, user, loggerProvider = silent) =>
   outcome(() => {
@@ -43,6 +43,24 @@ test('a pattern that takes too long, nests too deep or has too much to read matc
       t.deepEqual(Object.keys(client.evaluateV2({ country: value })), ['b']);
       t.is(lines.length, 2);
     }
+  }
+});
+
+test('a hostile value costs an evaluation the time of two patterns, however many it reaches and however many it is', (t) => {
+  const hostile = `${'a'.repeat(40)}!`;
+  const patterns = Array.from({ length: 200 }, (_, i) => `^(a+)+\\1{${i + 1}}$`);
+  const flags = [
+    ...patterns.map((pattern, i) => conditional(`f${i}`, COUNTRY, 'regex match', pattern)),
+    conditional('last', COUNTRY, 'is not', 'x'),
+  ];
+  const bootstrap = Object.fromEntries(flags.map((item) => [item.key, item]));
+  for (const country of [hostile, Array.from({ length: 100_000 }, () => hostile)]) {
+    const client = new ours.LocalEvaluationClient('k', { bootstrap, loggerProvider: silent });
+    const start = process.hrtime.bigint();
+    t.deepEqual(Object.keys(client.evaluateV2({ country })), ['last']);
+    const millis = Number(process.hrtime.bigint() - start) / 1e6;
+    // Each alone takes some tens of milliseconds.
+    t.true(millis < 2000, `${millis} ms`);
   }
 });
 

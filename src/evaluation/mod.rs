@@ -10,7 +10,9 @@ mod subject;
 use std::hint::select_unpredictable;
 use std::sync::Arc;
 
-use self::operators::{InvalidPattern, Tools, list_matches, missing_matches, passing_matches, text_matches};
+use self::operators::{
+    InvalidPattern, Patterns, Tools, list_matches, missing_matches, passing_matches, text_matches,
+};
 use self::slots::{CellText, Items, Kind};
 use crate::cohort::Cohort;
 use crate::ecma::json::{in_property_order, push_quoted};
@@ -108,8 +110,8 @@ pub fn evaluate<S: Slots + ?Sized>(
         if program.result_key != NONE && code != 0 {
             run.scratch.keep_result(program.result_key, code);
         }
-        if run.scratch.tools.exhausted {
-            run.scratch.tools.exhausted = false;
+        if run.scratch.tools.patterns.exhausted {
+            run.scratch.tools.patterns.exhausted = false;
             notes.exhausted.get_or_insert(flag);
         }
     }
@@ -122,6 +124,7 @@ impl Scratch {
         let count = slots + plan.cohort_groups().len() + 1;
         self.buffer.begin(count, selection.slots.iter().map(|&slot| slot as usize).chain(slots..count));
         self.verdicts.begin(plan.code().verdicts);
+        self.tools.patterns = Patterns::default();
         for key in self.result_order.drain(..) {
             self.results[key as usize] = 0;
         }
@@ -223,7 +226,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
     fn text_cell(&mut self, condition: &Condition, cell: usize) -> Result<bool, InvalidPattern> {
         let Scratch { buffer, tools, .. } = &mut *self.scratch;
         let subject = CellText { buffer, cell, lexicon: &self.code.lexicon };
-        text_matches(&condition.operator, subject, &mut tools.exhausted)
+        text_matches(&condition.operator, subject, &mut tools.patterns)
     }
 
     fn cell(&mut self, condition: &Condition, cell: usize) -> Result<bool, InvalidPattern> {

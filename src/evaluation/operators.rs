@@ -1,10 +1,12 @@
 //! What the operators say of one value. (Contract: evaluation 6.)
 
+use std::mem;
+
 use super::slots::Items;
 use super::subject::{Passing, Subject};
 use crate::ecma::text::{compare_utf16, utf16_units};
 use crate::plan::condition::{Comparison, Operator, Substring};
-use crate::plan::regex::MatchOutcome;
+use crate::plan::regex::{Budget, MatchOutcome};
 use crate::plan::version::OwnedVersion;
 use crate::plan::words::{Values, Word};
 
@@ -17,7 +19,15 @@ pub(super) struct Tools {
     /// The lower case of a passing text.
     lower: Vec<u8>,
     numbers: Vec<u32>,
-    /// A pattern has run out of its budget.
+    pub(super) patterns: Patterns,
+}
+
+/// How the regular expressions of an evaluation fare.
+#[derive(Default)]
+pub(super) struct Patterns {
+    /// For all that are still to come.
+    pub(super) budget: Budget,
+    /// One has run out of it.
     pub(super) exhausted: bool,
 }
 
@@ -44,12 +54,16 @@ pub(super) fn list_matches(
         Operator::SetContainsAny { negated, values } => Ok(contains_any(values, items) != *negated),
         _ => {
             // Some element that satisfies it is enough, for negated operators too.
+            let earlier = mem::take(&mut tools.patterns.exhausted);
+            let mut matches = false;
             for (text, word) in items.iter() {
-                if passing_matches(operator, text, word, tools)? {
-                    return Ok(true);
+                matches = passing_matches(operator, text, word, tools)?;
+                if matches || tools.patterns.exhausted {
+                    break;
                 }
             }
-            Ok(false)
+            tools.patterns.exhausted |= earlier;
+            Ok(matches)
         }
     }
 }
@@ -60,16 +74,16 @@ pub(super) fn passing_matches(
     word: Word,
     tools: &mut Tools,
 ) -> Result<bool, InvalidPattern> {
-    let Tools { lower, exhausted, .. } = tools;
-    text_matches(operator, Passing { text, word, lower }, exhausted)
+    let Tools { lower, patterns, .. } = tools;
+    text_matches(operator, Passing { text, word, lower }, patterns)
 }
 
-/// Whether a text satisfies an operator. `exhausted` is set where a pattern has run out of its budget.
+/// Whether a text satisfies an operator.
 #[inline]
 pub(super) fn text_matches(
     operator: &Operator,
     mut subject: impl Subject,
-    exhausted: &mut bool,
+    tried: &mut Patterns,
 ) -> Result<bool, InvalidPattern> {
     Ok(match operator {
         Operator::Is { negated, values } => values.contain(subject.word()) != *negated,
@@ -92,11 +106,11 @@ pub(super) fn text_matches(
         }
         Operator::Regex { negated, patterns } => {
             for pattern in patterns {
-                match pattern.as_ref().ok_or(InvalidPattern)?.is_match(subject.text()) {
+                match pattern.as_ref().ok_or(InvalidPattern)?.is_match(subject.text(), &mut tried.budget) {
                     MatchOutcome::Match => return Ok(!negated),
                     MatchOutcome::NoMatch => {}
                     MatchOutcome::Exhausted => {
-                        *exhausted = true;
+                        tried.exhausted = true;
                         return Ok(false);
                     }
                 }

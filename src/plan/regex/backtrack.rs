@@ -9,8 +9,6 @@ use super::program::{ENDLESS, Op, Program, Test};
 use super::units::{UnitSet, is_word};
 use crate::ecma::text::utf16_units;
 
-/// Instructions, units and choices looked at for one answer: some tens of milliseconds.
-pub(super) const MAX_STEPS: u32 = 12_000_000;
 /// Entries of 16 bytes.
 const MAX_STACK: usize = 1 << 20;
 /// Bits; above, a haystack is matched without memory.
@@ -21,22 +19,22 @@ const MAX_HAYSTACK: usize = 1 << 24;
 const UNSET: u32 = u32::MAX;
 
 impl Program {
-    pub(super) fn run(&self, haystack: &[u8]) -> Outcome {
+    /// Gives up after `allowance` steps.
+    pub(super) fn run(&self, haystack: &[u8], allowance: u32) -> Outcome {
         if haystack.len() > MAX_HAYSTACK {
             return Outcome { outcome: MatchOutcome::Exhausted, steps: 0 };
         }
         if haystack.is_ascii() {
-            return Matcher::new(self, haystack).search();
+            return Matcher::new(self, haystack, allowance).search();
         }
         let units: Vec<u16> = utf16_units(haystack).collect();
-        Matcher::new(self, &units[..]).search()
+        Matcher::new(self, &units[..], allowance).search()
     }
 }
 
 /// An answer and what it took.
 pub(super) struct Outcome {
     pub(super) outcome: MatchOutcome,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests compare costs"))]
     pub(super) steps: u32,
 }
 
@@ -75,6 +73,7 @@ struct Matcher<'p, H> {
     haystack: H,
     length: u32,
     steps: u32,
+    allowance: u32,
     registers: Vec<u32>,
     stack: Vec<Entry>,
     looks: Vec<Look>,
@@ -119,13 +118,14 @@ struct Look {
 struct Exhausted;
 
 impl<'p, H: Units> Matcher<'p, H> {
-    fn new(program: &'p Program, haystack: H) -> Self {
+    fn new(program: &'p Program, haystack: H, allowance: u32) -> Self {
         let length = haystack.length();
         Self {
             program,
             haystack,
             length,
             steps: 0,
+            allowance,
             registers: vec![UNSET; program.registers],
             stack: Vec::new(),
             looks: Vec::new(),
@@ -165,7 +165,7 @@ impl<'p, H: Units> Matcher<'p, H> {
 
     fn spend(&mut self, steps: u32) -> Result<(), Exhausted> {
         self.steps = self.steps.saturating_add(steps);
-        if self.steps > MAX_STEPS { Err(Exhausted) } else { Ok(()) }
+        if self.steps > self.allowance { Err(Exhausted) } else { Ok(()) }
     }
 
     fn step(&mut self, op: u32, at: u32) -> Result<Step, Exhausted> {

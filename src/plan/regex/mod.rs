@@ -20,6 +20,7 @@ mod units;
 use std::fmt;
 
 use crate::ecma::text::Text;
+use backtrack::Outcome;
 use linear::Linear;
 use program::Program;
 
@@ -47,6 +48,34 @@ pub enum MatchOutcome {
     Exhausted,
 }
 
+/// What the matching of one evaluation may cost, in steps: instructions, units and choices looked at. One hostile value may
+/// reach many patterns, and be a list of a million hostile values.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    left: u32,
+}
+
+impl Budget {
+    /// For one answer: some tens of milliseconds at most.
+    const MOST: u32 = 6_000_000;
+    /// For one answer once all is spent: far more than patterns take that were meant for their values.
+    const LEAST: u32 = Self::MOST / 120;
+
+    fn allowance(self) -> u32 {
+        self.left.clamp(Self::LEAST, Self::MOST)
+    }
+
+    fn spend(&mut self, steps: u32) {
+        self.left = self.left.saturating_sub(steps);
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: 2 * Self::MOST }
+    }
+}
+
 impl Pattern {
     /// Takes time in proportion to the pattern, plus some milliseconds at most.
     ///
@@ -62,12 +91,15 @@ impl Pattern {
     }
 
     /// Searches well-formed WTF-8, in bounded time.
-    pub fn is_match(&self, haystack: &[u8]) -> MatchOutcome {
+    pub fn is_match(&self, haystack: &[u8], budget: &mut Budget) -> MatchOutcome {
         match self.linear.as_ref().and_then(|linear| linear.is_match(haystack)) {
             Some(true) => MatchOutcome::Match,
             Some(false) => MatchOutcome::NoMatch,
             None => {
-                self.program.as_ref().map_or(MatchOutcome::Exhausted, |program| program.run(haystack).outcome)
+                let Some(program) = &self.program else { return MatchOutcome::Exhausted };
+                let Outcome { outcome, steps } = program.run(haystack, budget.allowance());
+                budget.spend(steps);
+                outcome
             }
         }
     }

@@ -25,7 +25,7 @@ fn linear(pattern: &Pattern, haystack: &[u8]) -> Option<MatchOutcome> {
 }
 
 fn backtrack(pattern: &Pattern, haystack: &[u8]) -> MatchOutcome {
-    pattern.program.as_ref().unwrap().run(haystack).outcome
+    pattern.program.as_ref().unwrap().run(haystack, Budget::MOST).outcome
 }
 
 /// Every repeat that can have a counter with a counter, as in patterns too large to be written out.
@@ -36,10 +36,14 @@ fn counted(pattern: &Text) -> Program {
 #[track_caller]
 fn assert_outcome(pattern: &str, haystack: &Text, expected: MatchOutcome) {
     let compiled = compile(pattern).unwrap();
-    assert_eq!(compiled.is_match(haystack.as_bytes()), expected, "/{pattern}/ on {haystack:?}");
+    assert_eq!(
+        compiled.is_match(haystack.as_bytes(), &mut Budget::default()),
+        expected,
+        "/{pattern}/ on {haystack:?}"
+    );
     let outcome = backtrack(&compiled, haystack.as_bytes());
     assert_eq!(outcome, expected, "/{pattern}/ on {haystack:?}, backtracking");
-    let outcome = counted(&Text::from(pattern)).run(haystack.as_bytes()).outcome;
+    let outcome = counted(&Text::from(pattern)).run(haystack.as_bytes(), Budget::MOST).outcome;
     assert_eq!(outcome, expected, "/{pattern}/ on {haystack:?}, counted");
 }
 
@@ -64,7 +68,7 @@ fn v8_agrees() {
                 let bytes = haystack.as_bytes();
                 let outcome = backtrack(&compiled, bytes);
                 assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, backtracking");
-                let outcome = counted.run(bytes).outcome;
+                let outcome = counted.run(bytes, Budget::MOST).outcome;
                 assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, counted");
                 if let Some(outcome) = linear(&compiled, bytes) {
                     assert_eq!(outcome, expected, "{pattern:?} on {haystack:?}, linear");
@@ -93,7 +97,11 @@ fn worked_examples() {
         (112, "x", "^a", NoMatch),
         (112, "abc", "^a", Match),
     ] {
-        assert_eq!(compile(pattern).unwrap().is_match(haystack.as_bytes()), expected, "example {number}");
+        assert_eq!(
+            compile(pattern).unwrap().is_match(haystack.as_bytes(), &mut Budget::default()),
+            expected,
+            "example {number}"
+        );
     }
     for (number, pattern) in [(107, "("), (108, "(?i)abc"), (109, "a++")] {
         assert!(compile(pattern).is_err(), "example {number}");
@@ -267,7 +275,11 @@ fn exponential_patterns_end() {
         (r"^(?:(a+)+\1)+$", &many_a, Exhausted),
         (r"(.*)*\1z", &many_x, Exhausted),
     ] {
-        assert_eq!(compile(pattern).unwrap().is_match(haystack.as_bytes()), expected, "{pattern}");
+        assert_eq!(
+            compile(pattern).unwrap().is_match(haystack.as_bytes(), &mut Budget::default()),
+            expected,
+            "{pattern}"
+        );
     }
     assert!(started.elapsed() < Duration::from_secs(20));
 }
@@ -276,7 +288,8 @@ fn exponential_patterns_end() {
 fn without_backreferences_the_cost_is_no_exponential() {
     let steps = |length: usize| {
         let pattern = compile("^(?=(?:(a|aa)+b?)+$)").unwrap();
-        let outcome = pattern.program.unwrap().run(format!("{}!", "a".repeat(length)).as_bytes());
+        let outcome =
+            pattern.program.unwrap().run(format!("{}!", "a".repeat(length)).as_bytes(), Budget::MOST);
         assert_eq!(outcome.outcome, NoMatch);
         outcome.steps
     };
@@ -284,13 +297,31 @@ fn without_backreferences_the_cost_is_no_exponential() {
 }
 
 #[test]
+fn all_searches_of_an_evaluation_have_one_budget_and_each_a_little_of_its_own() {
+    let hostile = format!("{}!", "a".repeat(40));
+    let pattern = compile(r"^(a+)+\1$").unwrap();
+    let mut budget = Budget::default();
+    let mut spent = || {
+        let before = budget.left;
+        assert_eq!(pattern.is_match(hostile.as_bytes(), &mut budget), Exhausted);
+        before - budget.left
+    };
+    assert_eq!(spent(), Budget::MOST + 1);
+    assert_eq!(spent(), Budget::MOST - 1);
+    assert_eq!((spent(), spent()), (0, 0));
+    // What patterns were meant for is still answered.
+    assert_eq!(pattern.is_match(b"aaaa", &mut budget), Match);
+    assert_eq!(budget.allowance(), Budget::LEAST);
+}
+
+#[test]
 fn an_endless_search_stops_at_the_budget() {
     let steps = |pattern: &str, haystack: &str| {
-        let outcome = compile(pattern).unwrap().program.unwrap().run(haystack.as_bytes());
+        let outcome = compile(pattern).unwrap().program.unwrap().run(haystack.as_bytes(), Budget::MOST);
         assert_eq!(outcome.outcome, Exhausted);
         outcome.steps
     };
-    let budget = backtrack::MAX_STEPS;
+    let budget = Budget::MOST;
     let haystack = format!("{}!", "a".repeat(40));
     assert_eq!(steps(r"^(a+)+\1$", &haystack), budget + 1);
     assert_eq!(steps(r"^(?:(a|aa){1,1000}){1,1000}\1$", &haystack), budget + 1);
@@ -301,29 +332,41 @@ fn an_endless_search_stops_at_the_budget() {
 #[test]
 fn memory_is_bounded() {
     let pattern = compile(r"(?:(a)|b)*\1c").unwrap();
-    assert_eq!(pattern.is_match(&b"ab".repeat(1 << 20)), Exhausted);
+    assert_eq!(pattern.is_match(&b"ab".repeat(1 << 20), &mut Budget::default()), Exhausted);
 }
 
 #[test]
 fn huge_haystacks_end() {
     let haystack = "a".repeat(10_000_000);
-    assert_eq!(compile("^https?://").unwrap().is_match(haystack.as_bytes()), NoMatch);
-    assert_eq!(compile("^(?=a)").unwrap().is_match(haystack.as_bytes()), Match);
-    assert_eq!(compile("^(?:(?=a)a)*$").unwrap().is_match(haystack.as_bytes()), Exhausted);
-    assert_eq!(compile("(?<!foo)bar").unwrap().is_match("é".repeat(10_000_000).as_bytes()), Exhausted);
+    assert_eq!(compile("^https?://").unwrap().is_match(haystack.as_bytes(), &mut Budget::default()), NoMatch);
+    assert_eq!(compile("^(?=a)").unwrap().is_match(haystack.as_bytes(), &mut Budget::default()), Match);
+    assert_eq!(
+        compile("^(?:(?=a)a)*$").unwrap().is_match(haystack.as_bytes(), &mut Budget::default()),
+        Exhausted
+    );
+    assert_eq!(
+        compile("(?<!foo)bar").unwrap().is_match("é".repeat(10_000_000).as_bytes(), &mut Budget::default()),
+        Exhausted
+    );
 }
 
 #[test]
 fn absurd_patterns_are_cheap_and_never_wrong() {
     let started = Instant::now();
-    assert_eq!(compile("(a{1000}){1000}").unwrap().is_match(&b"a".repeat(20_000)), Exhausted);
-    assert_eq!(compile("^((a{1000}){1000}){1000}").unwrap().is_match(&b"a".repeat(20_000)), NoMatch);
+    assert_eq!(
+        compile("(a{1000}){1000}").unwrap().is_match(&b"a".repeat(20_000), &mut Budget::default()),
+        Exhausted
+    );
+    assert_eq!(
+        compile("^((a{1000}){1000}){1000}").unwrap().is_match(&b"a".repeat(20_000), &mut Budget::default()),
+        NoMatch
+    );
     assert_matches("^(?:(?:ab){50}){20}$", &[&"ab".repeat(1000)], &[&"ab".repeat(999)]);
     assert_matches(r"^(?:(a)b){5000}\1$", &[&("ab".repeat(5000) + "a")], &[&("ab".repeat(5001) + "a")]);
     assert_matches("a{4294967296}", &[], &["aaa"]);
     assert_matches("^a{0,99999999999}$", &["", "aaa"], &["b"]);
     let keys = (0..20_000).map(|key| format!("key{key}")).collect::<Vec<_>>().join("|");
-    assert_eq!(compile(&keys).unwrap().is_match(b"a key1999"), Match);
+    assert_eq!(compile(&keys).unwrap().is_match(b"a key1999", &mut Budget::default()), Match);
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 
@@ -332,9 +375,9 @@ fn deep_nesting_overflows_no_stack() {
     let nested = |depth: usize, open: &str, close: &str| open.repeat(depth) + "a" + &close.repeat(depth);
     for (open, close) in [("(", ")"), ("(?:", "|b)*"), ("(?=", ")"), ("(?<!b|", ")"), ("(", r"\1)+")] {
         let pattern = compile(&nested(parse::MAX_DEPTH, open, close)).unwrap();
-        assert_ne!(pattern.is_match(b"a"), Exhausted, "{open}");
+        assert_ne!(pattern.is_match(b"a", &mut Budget::default()), Exhausted, "{open}");
         let pattern = compile(&nested(parse::MAX_DEPTH + 1, open, close)).unwrap();
-        assert_eq!(pattern.is_match(b"a"), Exhausted, "{open}");
+        assert_eq!(pattern.is_match(b"a", &mut Budget::default()), Exhausted, "{open}");
         assert!(compile(&nested(10_000, open, close)).is_ok(), "{open}");
         assert!(compile(&open.repeat(10_000)).is_err(), "{open}");
     }
@@ -377,7 +420,7 @@ proptest! {
         prop_assert_eq!(compiled.is_ok(), other.is_ok());
         if let (Ok(compiled), Ok(other)) = (compiled, other) {
             let found = other.find_from_ucs2(&haystack.to_utf16(), 0).next().is_some();
-            prop_assert_eq!(compiled.is_match(haystack.as_bytes()), if found { Match } else { NoMatch });
+            prop_assert_eq!(compiled.is_match(haystack.as_bytes(), &mut Budget::default()), if found { Match } else { NoMatch });
         }
     }
 
@@ -387,7 +430,7 @@ proptest! {
             && let Some(outcome) = linear(&compiled, haystack.as_bytes())
         {
             prop_assert_eq!(backtrack(&compiled, haystack.as_bytes()), outcome);
-            prop_assert_eq!(counted(&Text::from(pattern)).run(haystack.as_bytes()).outcome, outcome);
+            prop_assert_eq!(counted(&Text::from(pattern)).run(haystack.as_bytes(), Budget::MOST).outcome, outcome);
         }
     }
 
@@ -395,7 +438,7 @@ proptest! {
     fn anything_compiles_or_fails_in_peace(units in prop::collection::vec(any::<u16>(), 0..20)) {
         let text = Text::from_utf16(&units);
         if let Ok(compiled) = Pattern::compile(&text) {
-            compiled.is_match(text.as_bytes());
+            compiled.is_match(text.as_bytes(), &mut Budget::default());
         }
     }
 }
