@@ -10,6 +10,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const esbuild = require('esbuild');
+const { writeEsModules } = require('./one-scope');
 
 const root = path.join(__dirname, '..');
 const OUT = path.join(root, 'build', 'npm');
@@ -30,7 +31,6 @@ const KEPT = [
 ];
 /** Copied as they are. */
 const COPIED = [
-  'index.js',
   'index.d.ts',
   'README.md',
   'CHANGELOG.md',
@@ -40,8 +40,11 @@ const COPIED = [
   'emulator/README.md',
 ];
 /** Bundled, each into one file of the same name. What they require of each other's place stays outside. */
-const BUNDLED = ['lib/index.js', 'emulator/index.js', 'emulator/cli.js'];
-const OUTSIDE = ['..', './index', '../native/index.js'];
+const BUNDLED = ['emulator/index.js', 'emulator/cli.js'];
+const OUTSIDE = ['..', './index'];
+const LOADER = './native/index.js';
+/** Where the main file keeps what the inner paths export: unseen by whoever looks at the exports. */
+const DEEP = "Symbol.for('experiment-node-server-rs.deep')";
 /** The oldest Node that has to understand the result. */
 const TARGET = 'node14.17';
 
@@ -71,9 +74,11 @@ function main(manifest, platforms) {
   for (const name of COPIED) {
     fs.cpSync(path.join(root, name), path.join(directory, name), { recursive: true });
   }
-  for (const file of BUNDLED) bundle(file, path.join(directory, file));
-  bundle('native/index.js', path.join(directory, 'native/index.js'), ['*']);
+  bundleFace(path.join(directory, 'index.js'));
+  fs.mkdirSync(path.join(directory, 'lib'));
   fs.writeFileSync(path.join(directory, 'lib/deep.js'), deep());
+  for (const file of BUNDLED) bundle(file, path.join(directory, file), { external: OUTSIDE });
+  bundle('native/index.js', path.join(directory, 'native/index.js'), { external: ['*'] });
   const kept = Object.fromEntries(KEPT.map((name) => [name, manifest[name]]));
   const optionalDependencies = Object.fromEntries(
     platforms.map((platform) => [`${manifest.name}-${platform}`, manifest.version]),
@@ -106,31 +111,59 @@ function write(directory, manifest) {
 }
 
 /**
- * @param {string} file
+ * All that `require` of the package loads beside the addon: as one file and one scope.
  * @param {string} outfile
- * @param {string[]} outside
  */
-function bundle(file, outfile, outside = OUTSIDE) {
+function bundleFace(outfile) {
+  const contents = `import { face } from './face';
+    import * as deep from './deep';
+    Object.defineProperty(face, ${DEEP}, { value: { ...deep } });
+    export default face;`;
+  const modules = path.join(root, 'build', 'modules');
+  fs.rmSync(modules, { recursive: true, force: true });
+  writeEsModules(path.join(root, 'lib'), modules, { [`.${LOADER}`]: LOADER });
+  bundle(undefined, outfile, {
+    stdin: { contents, resolveDir: modules },
+    external: [LOADER],
+    // What ES modules are by themselves.
+    banner: { js: "'use strict';" },
+    footer: { js: `module.exports=module.exports.default;${names(require('..'))}` },
+  });
+}
+
+/**
+ * @param {string | undefined} file
+ * @param {string} outfile
+ * @param {import('esbuild').BuildOptions} options
+ */
+function bundle(file, outfile, options) {
   esbuild.buildSync({
-    entryPoints: [path.join(root, file)],
+    entryPoints: file && [path.join(root, file)],
     outfile,
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: TARGET,
-    external: outside,
     define: { PUBLISHED: 'true' },
     // Names stay: they are in stack traces.
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'error',
+    ...options,
   });
 }
 
-/** The module behind the files below `dist/src`, with the names that Node looks for. */
+/** The module behind the files below `dist/src`. */
 function deep() {
-  const names = Object.keys(require('../lib/deep'));
-  return `'use strict';\nmodule.exports = require('./index').deep;\n0 && (module.exports = { ${names.join(', ')} });\n`;
+  return `'use strict';\nmodule.exports = require('..')[${DEEP}];\n${names(require('../lib/deep'))}\n`;
+}
+
+/**
+ * Never runs: it is how Node finds the names that ESM may import.
+ * @param {object} exported
+ */
+function names(exported) {
+  return `0 && (module.exports = { ${Object.keys(exported).join(', ')} });`;
 }
 
 module.exports = { stage };
