@@ -138,7 +138,7 @@ function bundleFace(outfile) {
  */
 function bundle(file, outfile, options) {
   esbuild.buildSync({
-    entryPoints: file && [path.join(root, file)],
+    entryPoints: file === undefined ? undefined : [path.join(root, file)],
     outfile,
     bundle: true,
     platform: 'node',
