@@ -51,26 +51,30 @@ const TARGET = 'node14.17';
 /** @param {string} file */
 const read = (file) => JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'));
 
-/** @returns {{ directory: string, name: string }[]} the packages laid out, the main one first */
-function stage() {
-  fs.rmSync(OUT, { recursive: true, force: true });
+/**
+ * @param {string} [out] where they are laid out
+ * @returns {{ directory: string, name: string }[]} the packages laid out, the main one first
+ */
+function stage(out = OUT) {
+  fs.rmSync(out, { recursive: true, force: true });
   const manifest = read('package.json');
   const platforms = fs.readdirSync(path.join(root, 'npm')).sort();
   return [
-    main(manifest, platforms),
+    main(out, manifest, platforms),
     ...platforms.flatMap((platform) => {
       const binary = `${manifest.napi.binaryName}.${platform}.node`;
-      return fs.existsSync(path.join(root, 'native', binary)) ? [platformPackage(platform, binary)] : [];
+      return fs.existsSync(path.join(root, 'native', binary)) ? [platformPackage(out, platform, binary)] : [];
     }),
   ];
 }
 
 /**
+ * @param {string} out
  * @param {any} manifest
  * @param {string[]} platforms
  */
-function main(manifest, platforms) {
-  const directory = path.join(OUT, manifest.name);
+function main(out, manifest, platforms) {
+  const directory = path.join(out, manifest.name);
   for (const name of COPIED) {
     fs.cpSync(path.join(root, name), path.join(directory, name), { recursive: true });
   }
@@ -88,12 +92,13 @@ function main(manifest, platforms) {
 }
 
 /**
+ * @param {string} out
  * @param {string} platform
  * @param {string} binary
  */
-function platformPackage(platform, binary) {
+function platformPackage(out, platform, binary) {
   const manifest = read(`npm/${platform}/package.json`);
-  const directory = path.join(OUT, manifest.name);
+  const directory = path.join(out, manifest.name);
   write(directory, manifest);
   fs.copyFileSync(path.join(root, 'native', binary), path.join(directory, binary));
   fs.copyFileSync(path.join(root, 'LICENSE'), path.join(directory, 'LICENSE'));
@@ -119,8 +124,7 @@ function bundleFace(outfile) {
     import * as deep from './deep';
     Object.defineProperty(face, ${DEEP}, { value: { ...deep } });
     export default face;`;
-  const modules = path.join(root, 'build', 'modules');
-  fs.rmSync(modules, { recursive: true, force: true });
+  const modules = path.join(path.dirname(outfile), 'modules');
   writeEsModules(path.join(root, 'lib'), modules, { [`.${LOADER}`]: LOADER });
   bundle(undefined, outfile, {
     stdin: { contents, resolveDir: modules },
@@ -129,6 +133,7 @@ function bundleFace(outfile) {
     banner: { js: "'use strict';" },
     footer: { js: `module.exports=module.exports.default;${names(require('..'))}` },
   });
+  fs.rmSync(modules, { recursive: true });
 }
 
 /**
