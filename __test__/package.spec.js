@@ -2,13 +2,14 @@
 
 /**
  * The packages as they are published, installed into an empty application and run. By npm alone in the whole suite;
- * `npm run test:package` adds the other package managers and webpack, which have to be fetched.
+ * `npm run test:package` adds the other package managers, which have to be fetched.
  */
 
 const test = require('ava');
 const fs = require('node:fs');
 const path = require('node:path');
-const { WORK, REPLACED, run, pack, install, fetchTools, onDemand } = require('../scripts/package/install');
+const { glibcVersions, compare } = require('../scripts/elf');
+const { WORK, REPLACED, run, pack, install, fetchTools } = require('../scripts/package/install');
 
 const all = process.env.PACKAGE_TESTS === 'all';
 /** @type {('npm' | 'pnpm' | 'yarn')[]} */
@@ -16,6 +17,8 @@ const MANAGERS = all ? ['npm', 'pnpm', 'yarn'] : ['npm'];
 /** What an installation may weigh: the main package and the platform's together. */
 const FILES = 40;
 const BYTES = 6_000_000;
+/** The glibc that a build on a developer's machine may ask for. What is published asks for less: see `release.yml`. */
+const GLIBC = '2.34';
 
 /** @type {Awaited<ReturnType<typeof pack>>} */
 let packages;
@@ -87,6 +90,40 @@ test('a TypeScript program compiles against what has been installed', async (t) 
   await t.notThrowsAsync(run(process.execPath, [tsc, ...args, ...types, 'types.ts'], { cwd: apps.npm }));
 });
 
+test('what is installed brings no JavaScript of others', async (t) => {
+  const { stdout } = await run('npm', ['ls', '--omit=dev', '--all', '--json'], { cwd: apps.npm });
+  const { dependencies } = JSON.parse(stdout);
+  t.deepEqual(Object.keys(dependencies), [REPLACED]);
+  const [main, platform] = packages.map(({ manifest }) => manifest);
+  const below = dependencies[REPLACED].dependencies;
+  t.deepEqual(
+    Object.keys(below).filter((name) => below[name].version),
+    [platform.name],
+  );
+  t.is(below[platform.name].dependencies, undefined);
+  t.is(platform.main.endsWith('.node'), true);
+  t.is(dependencies[REPLACED].version, main.version);
+});
+
+test("the exports of what is installed have upstream's keys, names and kinds", async (t) => {
+  const code = `const all = require('${REPLACED}');
+    console.log(JSON.stringify(Object.entries(all).map(([key, value]) => [key, typeof value, value.name])));`;
+  const seen = (/** @type {string} */ cwd) => run(process.execPath, ['-e', code], { cwd });
+  const [ours, theirs] = await Promise.all([seen(apps.npm), seen(__dirname)]);
+  t.is(ours.stdout, theirs.stdout);
+  t.true(ours.stdout.includes('LocalEvaluationClient'));
+});
+
+(process.platform === 'linux' ? test : test.skip)('the addon runs with the glibc that is promised', (t) => {
+  // Skipped elsewhere: other systems have no glibc.
+  const { manifest } = packages[1];
+  const file = path.join(apps.npm, 'node_modules', manifest.name, manifest.main);
+  const newest = glibcVersions(fs.readFileSync(file)).pop();
+  t.log(`glibc ${newest}`);
+  if (manifest.libc[0] === 'musl') t.is(newest, undefined);
+  else t.true(compare(String(newest), GLIBC) <= 0, newest);
+});
+
 test('without the binary, the error says which package to install, and why it may be missing', async (t) => {
   const app = path.join(WORK, 'app-without-binary');
   fs.rmSync(app, { recursive: true, force: true });
@@ -117,9 +154,23 @@ test('esbuild bundles an application with the addon beside it', async (t) => {
   t.deepEqual(await answerOf(path.join(alone, 'index.js')), expected);
 });
 
-(all ? test : test.skip)('webpack leaves the package to node_modules', async (t) => {
-  // Skipped in the whole suite: webpack is fetched for this test alone.
-  const webpack = require(onDemand('webpack', 'lib/index.js'));
+test('esbuild leaves the package to node_modules', async (t) => {
+  const out = path.join(apps.npm, 'esbuild-external');
+  const { outputFiles } = await require('esbuild').build({
+    entryPoints: [path.join(apps.npm, 'index.js')],
+    bundle: true,
+    platform: 'node',
+    external: [REPLACED],
+    write: false,
+  });
+  fs.mkdirSync(out);
+  fs.writeFileSync(path.join(out, 'index.js'), outputFiles[0].contents);
+  t.true(outputFiles[0].contents.length < 10_000, 'the package is not in the bundle');
+  t.deepEqual(await answerOf(path.join(out, 'index.js')), expected);
+});
+
+test('webpack leaves the package to node_modules', async (t) => {
+  const webpack = require('webpack');
   const out = path.join(apps.npm, 'webpack-out');
   const externals = ({ request }, /** @type {any} */ done) =>
     request.startsWith(REPLACED) ? done(null, `commonjs ${request}`) : done();

@@ -91,7 +91,7 @@ const RESOLUTIONS = {
 };
 
 for (const [name, options] of Object.entries(RESOLUTIONS)) {
-  test(`a program for upstream compiles against this package (${name}), and what is not there does not`, async (t) => {
+  test.serial(`a program for upstream compiles against this package (${name}), and what is not there does not`, async (t) => {
     const directory = application(t, ['@types/node', 'undici-types']);
     const program = fs.readFileSync(path.join(__dirname, 'types', 'program.ts'), 'utf8');
     const esm = program.replaceAll(/(dist\/src\/[\w/]+)'/g, "$1.js'");

@@ -6,8 +6,7 @@
  * `dist/src/deep.d.ts` says the same in types.
  */
 
-/** @type {typeof import('../index')} */
-const face = /** @type {any} */ (require('./face'));
+const { face } = require('./face');
 const { AmplitudeCookie, ExperimentClient, RemoteEvaluationClient, Defaults } = face;
 const { RemoteEvaluationDefaults, Experiment, LocalEvaluationClient, LogLevel } = face;
 const { FlagConfigFetcher, FlagConfigPoller, InMemoryFlagConfigCache } = face;

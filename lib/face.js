@@ -27,7 +27,10 @@ const all = {
   InMemoryFlagConfigCache,
 };
 
-Object.defineProperty(exports, '__esModule', { value: true });
+/** @type {typeof import('../index')} */
+const face = Object.defineProperty(/** @type {any} */ ({}), '__esModule', { value: true });
 for (const [name, value] of Object.entries(all)) {
-  Object.defineProperty(exports, name, { enumerable: true, configurable: true, get: () => value });
+  Object.defineProperty(face, name, { enumerable: true, configurable: true, get: () => value });
 }
+
+module.exports = { face };

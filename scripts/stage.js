@@ -10,6 +10,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const esbuild = require('esbuild');
+const { writeEsModules } = require('./one-scope');
 
 const root = path.join(__dirname, '..');
 const OUT = path.join(root, 'build', 'npm');
@@ -30,7 +31,6 @@ const KEPT = [
 ];
 /** Copied as they are. */
 const COPIED = [
-  'index.js',
   'index.d.ts',
   'README.md',
   'CHANGELOG.md',
@@ -40,40 +40,49 @@ const COPIED = [
   'emulator/README.md',
 ];
 /** Bundled, each into one file of the same name. What they require of each other's place stays outside. */
-const BUNDLED = ['lib/index.js', 'emulator/index.js', 'emulator/cli.js'];
-const OUTSIDE = ['..', './index', '../native/index.js'];
+const BUNDLED = ['emulator/index.js', 'emulator/cli.js'];
+const OUTSIDE = ['..', './index'];
+const LOADER = './native/index.js';
+/** Where the main file keeps what the inner paths export: unseen by whoever looks at the exports. */
+const DEEP = "Symbol.for('experiment-node-server-rs.deep')";
 /** The oldest Node that has to understand the result. */
 const TARGET = 'node14.17';
 
 /** @param {string} file */
 const read = (file) => JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'));
 
-/** @returns {{ directory: string, name: string }[]} the packages laid out, the main one first */
-function stage() {
-  fs.rmSync(OUT, { recursive: true, force: true });
+/**
+ * @param {string} [out] where they are laid out
+ * @returns {{ directory: string, name: string }[]} the packages laid out, the main one first
+ */
+function stage(out = OUT) {
+  fs.rmSync(out, { recursive: true, force: true });
   const manifest = read('package.json');
   const platforms = fs.readdirSync(path.join(root, 'npm')).sort();
   return [
-    main(manifest, platforms),
+    main(out, manifest, platforms),
     ...platforms.flatMap((platform) => {
       const binary = `${manifest.napi.binaryName}.${platform}.node`;
-      return fs.existsSync(path.join(root, 'native', binary)) ? [platformPackage(platform, binary)] : [];
+      return fs.existsSync(path.join(root, 'native', binary)) ? [platformPackage(out, platform, binary)] : [];
     }),
   ];
 }
 
 /**
+ * @param {string} out
  * @param {any} manifest
  * @param {string[]} platforms
  */
-function main(manifest, platforms) {
-  const directory = path.join(OUT, manifest.name);
+function main(out, manifest, platforms) {
+  const directory = path.join(out, manifest.name);
   for (const name of COPIED) {
     fs.cpSync(path.join(root, name), path.join(directory, name), { recursive: true });
   }
-  for (const file of BUNDLED) bundle(file, path.join(directory, file));
-  bundle('native/index.js', path.join(directory, 'native/index.js'), ['*']);
+  bundleFace(path.join(directory, 'index.js'));
+  fs.mkdirSync(path.join(directory, 'lib'));
   fs.writeFileSync(path.join(directory, 'lib/deep.js'), deep());
+  for (const file of BUNDLED) bundle(file, path.join(directory, file), { external: OUTSIDE });
+  bundle('native/index.js', path.join(directory, 'native/index.js'), { external: ['*'] });
   const kept = Object.fromEntries(KEPT.map((name) => [name, manifest[name]]));
   const optionalDependencies = Object.fromEntries(
     platforms.map((platform) => [`${manifest.name}-${platform}`, manifest.version]),
@@ -83,12 +92,13 @@ function main(manifest, platforms) {
 }
 
 /**
+ * @param {string} out
  * @param {string} platform
  * @param {string} binary
  */
-function platformPackage(platform, binary) {
+function platformPackage(out, platform, binary) {
   const manifest = read(`npm/${platform}/package.json`);
-  const directory = path.join(OUT, manifest.name);
+  const directory = path.join(out, manifest.name);
   write(directory, manifest);
   fs.copyFileSync(path.join(root, 'native', binary), path.join(directory, binary));
   fs.copyFileSync(path.join(root, 'LICENSE'), path.join(directory, 'LICENSE'));
@@ -106,31 +116,59 @@ function write(directory, manifest) {
 }
 
 /**
- * @param {string} file
+ * All that `require` of the package loads beside the addon: as one file and one scope.
  * @param {string} outfile
- * @param {string[]} outside
  */
-function bundle(file, outfile, outside = OUTSIDE) {
+function bundleFace(outfile) {
+  const contents = `import { face } from './face';
+    import * as deep from './deep';
+    Object.defineProperty(face, ${DEEP}, { value: { ...deep } });
+    export default face;`;
+  const modules = path.join(path.dirname(outfile), 'modules');
+  writeEsModules(path.join(root, 'lib'), modules, { [`.${LOADER}`]: LOADER });
+  bundle(undefined, outfile, {
+    stdin: { contents, resolveDir: modules },
+    external: [LOADER],
+    // What ES modules are by themselves.
+    banner: { js: "'use strict';" },
+    footer: { js: `module.exports=module.exports.default;${names(require('..'))}` },
+  });
+  fs.rmSync(modules, { recursive: true });
+}
+
+/**
+ * @param {string | undefined} file
+ * @param {string} outfile
+ * @param {import('esbuild').BuildOptions} options
+ */
+function bundle(file, outfile, options) {
   esbuild.buildSync({
-    entryPoints: [path.join(root, file)],
+    entryPoints: file === undefined ? undefined : [path.join(root, file)],
     outfile,
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: TARGET,
-    external: outside,
     define: { PUBLISHED: 'true' },
     // Names stay: they are in stack traces.
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'error',
+    ...options,
   });
 }
 
-/** The module behind the files below `dist/src`, with the names that Node looks for. */
+/** The module behind the files below `dist/src`. */
 function deep() {
-  const names = Object.keys(require('../lib/deep'));
-  return `'use strict';\nmodule.exports = require('./index').deep;\n0 && (module.exports = { ${names.join(', ')} });\n`;
+  return `'use strict';\nmodule.exports = require('..')[${DEEP}];\n${names(require('../lib/deep'))}\n`;
+}
+
+/**
+ * Never runs: it is how Node finds the names that ESM may import.
+ * @param {object} exported
+ */
+function names(exported) {
+  return `0 && (module.exports = { ${Object.keys(exported).join(', ')} });`;
 }
 
 module.exports = { stage };

@@ -14,15 +14,12 @@ const path = require('node:path');
 const { promisify } = require('node:util');
 const { Emulator } = require('../../emulator');
 const { stage } = require('../stage');
+const { TIMEOUT_MILLIS, smoke } = require('./run-smoke.cjs');
 
 const run = promisify(execFile);
 
 const ROOT = path.join(__dirname, '..', '..');
 const WORK = path.join(ROOT, 'build', 'matrix');
-const SMOKE = path.join(__dirname, 'smoke.cjs');
-const PARTS = ['load', 'evaluate', 'poll', 'stream', 'fetch', 'track', 'stop'];
-/** A whole run, with parts that fail slowly. */
-const TIMEOUT = 150_000;
 
 const node = (/** @type {string} */ version) => ({
   name: `node-${version.split('.')[0]}`,
@@ -59,12 +56,6 @@ const RUNTIMES = [
 /** They run where they can; a failure there does not count. */
 const UNSUPPORTED = new Set(['node-12']);
 
-const FLAG = {
-  key: 'smoke',
-  variants: { on: { key: 'on', value: 'on' } },
-  segments: [{ variant: 'on' }],
-};
-
 /** @param {typeof RUNTIMES[number]} runtime */
 async function fetchRuntime({ name, version, from, file }) {
   const directory = path.join(WORK, 'runtimes', `${name}-${version}`);
@@ -84,7 +75,7 @@ async function fetchRuntime({ name, version, from, file }) {
         from,
       ],
       {
-        timeout: TIMEOUT,
+        timeout: TIMEOUT_MILLIS,
       },
     );
   }
@@ -100,61 +91,6 @@ function installOurs() {
     return path.join(directory, item.name);
   });
   return main;
-}
-
-/**
- * @param {string} binary
- * @param {string[]} args
- * @param {string} library
- * @returns {Promise<{ failures: Map<string, string>, events: number }>} why parts failed, and how many events came
- */
-async function smoke(binary, args, library) {
-  const emulator = await Emulator.start({ flags: [FLAG] });
-  try {
-    const addresses = { serverUrl: emulator.url, streamServerUrl: emulator.url };
-    /** @type {Map<string, string>} */
-    const failures = new Map();
-    let output = '';
-    let end = 'the process ended before';
-    try {
-      ({ stdout: output } = await run(binary, [...args, SMOKE, library, JSON.stringify(addresses)], {
-        timeout: TIMEOUT,
-      }));
-    } catch (error) {
-      const { stdout, killed, signal, stderr } = /** @type {any} */ (error);
-      output = stdout || '';
-      end = killed ? 'the process does not end' : `the process ended: ${signal || firstLine(stderr)}`;
-    }
-    const seen = new Map(lines(output).map((line) => [line.part, line]));
-    for (const part of PARTS) {
-      const line = seen.get(part);
-      if (!line) failures.set(part, end);
-      else if (!line.ok) failures.set(part, line.message);
-    }
-    if (seen.size === PARTS.length && end !== 'the process ended before') failures.set('stop', end);
-    const events = emulator.events().length + emulator.events('batch').length;
-    if (!failures.has('track') && events === 0) failures.set('track', 'no event has arrived');
-    return { failures, events };
-  } finally {
-    await emulator.close();
-  }
-}
-
-/** @param {string} output */
-function lines(output) {
-  return output
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line));
-}
-
-/** @param {string} text */
-function firstLine(text) {
-  return (
-    String(text)
-      .split('\n')
-      .find((line) => /error|not found|symbol/i.test(line)) || 'failed'
-  );
 }
 
 /** @param {{ failures: Map<string, string> }} result */
@@ -173,8 +109,8 @@ function verdict({ failures }) {
   let broken = false;
   for (const runtime of RUNTIMES.filter(({ name }) => !only || only.includes(name))) {
     const binary = await fetchRuntime(runtime);
-    const our = await smoke(binary, runtime.args, ours);
-    const theirs = await smoke(binary, runtime.args, upstream);
+    const our = await smoke(Emulator, binary, runtime.args, ours);
+    const theirs = await smoke(Emulator, binary, runtime.args, upstream);
     if (our.failures.size > 0 && !UNSUPPORTED.has(runtime.name)) broken = true;
     rows.push([runtime.name, runtime.version, verdict(our), verdict(theirs)]);
     console.log(rows[rows.length - 1].join(' | '));

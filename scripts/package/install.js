@@ -43,7 +43,7 @@ const MANAGERS = {
   }),
 };
 /** Versions of what is fetched for these tests alone. */
-const TOOLS = { pnpm: '9.15.9', yarn: '1.22.22', webpack: '5.94.0' };
+const TOOLS = { pnpm: '9.15.9', yarn: '1.22.22' };
 
 /**
  * @param {string} tool
@@ -146,4 +146,4 @@ async function install(manager, packages) {
   return app;
 }
 
-module.exports = { WORK, REPLACED, run, pack, install, fetchTools, onDemand };
+module.exports = { WORK, REPLACED, run, pack, install, fetchTools };
