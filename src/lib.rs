@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A module uses only modules of a lower rank:
-//! error, key, ecma < config, user, flag, cohort < plan < evaluation < variant < snapshot, cookie, transport
+//! error, key, ecma < defect, config...  config, user, flag, cohort < plan < evaluation < variant < snapshot, cookie, transport
 //! < tracking < sync, remote, http < client < binding.
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
@@ -22,6 +22,7 @@ pub mod client;
 pub mod cohort;
 pub mod config;
 pub mod cookie;
+pub mod defect;
 pub mod ecma;
 pub mod error;
 pub mod evaluation;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Lowest first; modules of one row do not use one another.
 const RANKS: &[&[&str]] = &[
     &["error", "key", "ecma"],
-    &["config", "user", "flag", "cohort"],
+    &["defect", "config", "user", "flag", "cohort"],
     &["plan"],
     &["evaluation"],
     &["variant"],
