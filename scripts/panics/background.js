@@ -203,7 +203,17 @@ const SCENARIOS = {
     await assert.rejects(client.close(), { code: PANIC });
     await client.close();
   },
-  'flags are parsed': failedStart,
+  'flags are parsed': async (stage) => {
+    const client = stage.local();
+    stage.arm();
+    // The first poll fails, and is made again.
+    await client.start();
+    await stage.logged();
+    assert.equal(value(client), 'v1');
+    stage.emulator.setFlags([flag('v2')]);
+    stage.arm();
+    await until(() => value(client) === 'v2', 'an update after all');
+  },
   synchronisation: failedStart,
   'a cohort is parsed': async (stage) => {
     stage.emulator.setFlags([flag('member', TARGETED)]);

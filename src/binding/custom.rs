@@ -19,7 +19,7 @@ use napi::bindgen_prelude::{FnArgs, Function, Uint8Array};
 use napi_derive::napi;
 use tokio::sync::{mpsc, oneshot};
 
-use super::contain::contained;
+use super::contain::{contained, report};
 use super::line::{Line, Parcel};
 use crate::defect::Defect;
 use crate::error::Coded;
@@ -64,6 +64,8 @@ impl Parcel for Order {
             let _ = sender.send(Err(error));
         } else if let Some(opened) = lock(&STREAMS).remove(&id).and_then(|stream| stream.opened) {
             let _ = opened.send(Err(error.into()));
+        } else {
+            report(defect);
         }
         None
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use napi::bindgen_prelude::{FnArgs, Function, ToNapiValue};
 use napi::{Env, JsValue, Result, check_status, sys};
 
-use super::contain::{contained_finally, report};
+use super::contain::contained_finally;
 use crate::defect::{Defect, contain, point};
 
 /// What a line carries.
@@ -26,7 +26,7 @@ pub(super) trait Parcel: ToNapiValue + Send {
     /// By this number whoever waits for the value is known.
     fn receipt(&self) -> Option<u32>;
 
-    /// What is delivered where the value itself has been lost.
+    /// What is delivered where the value itself has been lost. `None`: whoever waits has been told, or there is a line.
     fn replacement(receipt: Option<u32>, defect: &Defect) -> Option<Self>
     where
         Self: Sized;
@@ -201,12 +201,6 @@ unsafe fn argument<T: Parcel>(env: sys::napi_env, value: T) -> Option<sys::napi_
     match make(value) {
         // What cannot be made a JavaScript value, as where the environment ends, is not delivered.
         Ok(made) => made.ok(),
-        Err(defect) => match T::replacement(receipt, &defect) {
-            Some(replacement) => make(replacement).ok()?.ok(),
-            None => {
-                report(&defect);
-                None
-            }
-        },
+        Err(defect) => make(T::replacement(receipt, &defect)?).ok()?.ok(),
     }
 }

@@ -118,7 +118,10 @@ impl Source {
                     return Ok(cohort.map(Arc::new));
                 }
                 Err(error) if attempt == ATTEMPTS || !error.is_retryable() => return Err(error),
-                Err(_) => sleep(RETRY_PAUSE).await,
+                Err(error) => {
+                    LogLine::defect(&error).into_iter().for_each(|line| self.observer.log(line));
+                    sleep(RETRY_PAUSE).await;
+                }
             }
             attempt += 1;
         }

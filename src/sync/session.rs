@@ -198,7 +198,13 @@ impl Session {
         by_poll: bool,
         update: Result<Update, SyncError>,
     ) -> Result<(), Over> {
-        let Ok(update) = update else { return Ok(()) };
+        let update = match update {
+            Ok(update) => update,
+            Err(error) => {
+                LogLine::defect(&error).into_iter().for_each(|line| self.log(line));
+                return Ok(());
+            }
+        };
         if !self.decide(|machine, _| machine.is_newer(sequence))? {
             return Ok(());
         }
