@@ -2,6 +2,7 @@
 
 const { ConsoleLogger } = require('./logger');
 const { LogLevel } = require('./log-level');
+const { hideKeys } = require('./redact');
 
 /**
  * What clients are configured with, and how a caller's configuration is completed.
@@ -82,7 +83,7 @@ function populateRemoteConfig(custom) {
   const config = { ...RemoteEvaluationDefaults, ...custom };
   complete(config);
   if (!custom || !custom.serverUrl) config.serverUrl = urlOf(REMOTE_URLS, config);
-  return config;
+  return hideKeys(config);
 }
 
 /**
@@ -101,7 +102,7 @@ function populateLocalConfig(custom) {
   if (config.assignmentConfig) {
     config.assignmentConfig = { ...AssignmentConfigDefaults, ...config.assignmentConfig };
   }
-  return config;
+  return hideKeys(config);
 }
 
 /**

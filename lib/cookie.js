@@ -16,6 +16,8 @@ class AmplitudeCookie {
     try {
       return native.cookieName(key, Boolean(newFormat));
     } catch (error) {
+      const { code } = /** @type {any} */ (error);
+      if (code === 'ERR_EXPERIMENT_PANIC') throw error;
       throw Object.assign(/** @type {Error} */ (error), { code: 'ERR_EXPERIMENT_COOKIE_KEY' });
     }
   }

@@ -74,7 +74,10 @@ class Link {
 
   /** @param {number} millis */
   flushWithin(millis) {
-    return this.mailbox.end(this.native.flush(millis), () => this.native.rest());
+    // Nobody waits for it who could catch.
+    return this.mailbox
+      .end(this.native.flush(millis), () => this.native.rest())
+      .catch((error) => this.logger.error('[Experiment] events could not be delivered', error));
   }
 
   /** @param {number} millis */

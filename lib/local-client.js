@@ -8,6 +8,7 @@ const { InMemoryCohortStorage } = require('./cohort-storage');
 const { Logger } = require('./logger');
 const { LogLevel } = require('./log-level');
 const { Link } = require('./link');
+const { hideKeys } = require('./redact');
 const { Kinds, track } = require('./tracking');
 
 /** How long `close` waits for deliveries. */
@@ -243,6 +244,8 @@ function enriched(client, user) {
   client.enrichUserWithCohorts(copy, client.cache.getAllCached());
   return copy;
 }
+
+hideKeys(LocalEvaluationClient.prototype);
 
 // `await using` in runtimes that know it.
 const asyncDispose = /** @type {any} */ (Symbol).asyncDispose;

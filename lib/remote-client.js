@@ -6,6 +6,7 @@ const { errorOf } = require('./errors');
 const { Logger } = require('./logger');
 const { Mailbox } = require('./mailbox');
 const native = require('./native');
+const { hideKeys } = require('./redact');
 const { takeOrders } = require('./transport/orders');
 
 /**
@@ -119,6 +120,8 @@ class RemoteEvaluationClient {
     }
   }
 }
+
+hideKeys(RemoteEvaluationClient.prototype);
 
 /** @deprecated use {@link RemoteEvaluationClient} */
 class ExperimentClient extends RemoteEvaluationClient {}

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A module uses only modules of a lower rank:
-//! error, key, ecma < config, flag, cohort < plan < evaluation < snapshot, cookie, transport < tracking
-//! < sync, remote, http < client < binding.
+//! error, key, ecma < defect, config, flag, cohort < plan < evaluation < snapshot, cookie, transport
+//! < tracking < sync, remote, http < client < binding.
 //!
 //! Features follow the ranks: none (the pure core) < `sync` (tokio) < `http` (reqwest) < `binding` (napi).
 
@@ -22,6 +22,7 @@ pub mod client;
 pub mod cohort;
 pub mod config;
 pub mod cookie;
+pub mod defect;
 pub mod ecma;
 pub mod error;
 pub mod evaluation;

@@ -64,6 +64,15 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Without a key that the server has quoted.
+    fn without(self, key: &Secret) -> Self {
+        match self {
+            Self::NotJson { body } => Self::NotJson { body: key.hidden_in(body) },
+            Self::NotVariants { body } => Self::NotVariants { body: key.hidden_in(body) },
+            other => other,
+        }
+    }
+
     /// Whether another attempt could end better: not where the server refused the request itself.
     fn is_retryable(&self) -> bool {
         match self {
@@ -161,7 +170,9 @@ impl RemoteClient {
         let request = Request { deadline: timeout, ..request.clone() };
         let response = self.transport.send(request).await?;
         match response.status {
-            200 => body::checked(response.bytes().await?),
+            200 => {
+                body::checked(response.bytes().await?).map_err(|error| error.without(&self.config.api_key))
+            }
             status => Err(FetchError::Status(status)),
         }
     }

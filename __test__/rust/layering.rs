@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Lowest first; modules of one row do not use one another.
 const RANKS: &[&[&str]] = &[
     &["error", "key", "ecma"],
-    &["config", "flag", "cohort"],
+    &["defect", "config", "flag", "cohort"],
     &["plan"],
     &["evaluation"],
     &["snapshot", "cookie", "transport"],

@@ -14,11 +14,15 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
+use napi::Env;
 use napi::bindgen_prelude::{FnArgs, Function, Uint8Array};
 use napi_derive::napi;
 use tokio::sync::{mpsc, oneshot};
 
-use super::line::Line;
+use super::contain::{contained, report};
+use super::line::{Line, Parcel};
+use crate::defect::Defect;
+use crate::error::Coded;
 use crate::http::{ReqwestEventSource, events_of};
 use crate::transport::deadline::within;
 use crate::transport::stream::{EventSource, Events, StreamError};
@@ -38,6 +42,33 @@ pub struct Order {
     pub body: Option<Uint8Array>,
     /// Total time, where there is a limit.
     pub timeout_millis: Option<f64>,
+}
+
+/// Whoever waits for the answer to an order that is lost hears of it.
+impl Parcel for Order {
+    const NAME: &'static str = "order";
+
+    fn receipt(&self) -> Option<u32> {
+        Some(self.id)
+    }
+
+    fn replacement(receipt: Option<u32>, defect: &Defect) -> Option<Self> {
+        let error = TransportError {
+            kind: TransportErrorKind::Custom,
+            code: defect.code(),
+            message: defect.to_string(),
+        };
+        let id = receipt?;
+        if let Some(sender) = lock(&REQUESTS).remove(&id) {
+            // A receiver that has gone does not want the answer.
+            let _ = sender.send(Err(error));
+        } else if let Some(opened) = lock(&STREAMS).remove(&id).and_then(|stream| stream.opened) {
+            let _ = opened.send(Err(error.into()));
+        } else {
+            report(defect);
+        }
+        None
+    }
 }
 
 /// Hands orders to JavaScript. Does not keep the process alive: whoever awaits the answer does.
@@ -213,49 +244,58 @@ fn gone() -> TransportError {
 /// Answers a request: with a status and a body, or with an error.
 #[napi]
 pub fn settle_request(
+    env: &Env,
     id: u32,
     status: Option<u32>,
     body: Option<Uint8Array>,
     retry_after_millis: Option<f64>,
     error: Option<String>,
     code: Option<String>,
-) {
-    let Some(sender) = lock(&REQUESTS).remove(&id) else { return };
-    let answer = match (status, error) {
-        (Some(status), None) => Ok((
-            u16::try_from(status).unwrap_or_default(),
-            retry_after_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok()),
-            body.map(|body| Bytes::from(body.to_vec())).unwrap_or_default(),
-        )),
-        (_, error) => Err(TransportError {
-            kind: TransportErrorKind::Custom,
-            code: known_code(code.as_deref()),
-            message: error.unwrap_or_default(),
-        }),
-    };
-    // A receiver that has gone does not want the answer.
-    let _ = sender.send(answer);
+) -> napi::Result<()> {
+    contained(env, "settle_request", || {
+        let Some(sender) = lock(&REQUESTS).remove(&id) else { return };
+        let answer = match (status, error) {
+            (Some(status), None) => Ok((
+                u16::try_from(status).unwrap_or_default(),
+                retry_after_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok()),
+                body.map(|body| Bytes::from(body.to_vec())).unwrap_or_default(),
+            )),
+            (_, error) => Err(TransportError {
+                kind: TransportErrorKind::Custom,
+                code: known_code(code.as_deref()),
+                message: error.unwrap_or_default(),
+            }),
+        };
+        // A receiver that has gone does not want the answer.
+        let _ = sender.send(answer);
+    })
 }
 
 /// The stream's server has answered 200.
 #[napi]
-pub fn stream_opened(id: u32) {
-    let opened = lock(&STREAMS).get_mut(&id).and_then(|stream| stream.opened.take());
-    if let Some(opened) = opened {
-        let _ = opened.send(Ok(()));
-    }
+pub fn stream_opened(env: &Env, id: u32) -> napi::Result<()> {
+    contained(env, "stream_opened", || {
+        let opened = lock(&STREAMS).get_mut(&id).and_then(|stream| stream.opened.take());
+        if let Some(opened) = opened {
+            let _ = opened.send(Ok(()));
+        }
+    })
 }
 
 /// The data of one event.
 #[napi]
-pub fn stream_data(id: u32, data: String) {
-    queue(id, Bytes::from(data));
+pub fn stream_data(env: &Env, id: u32, data: String) -> napi::Result<()> {
+    contained(env, "stream_data", || {
+        queue(id, Bytes::from(data));
+    })
 }
 
 /// Some of the body of a stream's answer.
 #[napi]
-pub fn stream_bytes(id: u32, bytes: Uint8Array) {
-    queue(id, Bytes::copy_from_slice(&bytes));
+pub fn stream_bytes(env: &Env, id: u32, bytes: Uint8Array) -> napi::Result<()> {
+    contained(env, "stream_bytes", || {
+        queue(id, Bytes::copy_from_slice(&bytes));
+    })
 }
 
 fn queue(id: u32, piece: Bytes) {
@@ -273,17 +313,25 @@ fn queue(id: u32, piece: Bytes) {
 
 /// The stream could not be opened, or has ended.
 #[napi]
-pub fn stream_failed(id: u32, status: Option<u32>, message: String, code: Option<String>) {
-    let Some(stream) = lock(&STREAMS).remove(&id) else { return };
-    let error = StreamError {
-        status: status.and_then(|status| u16::try_from(status).ok()),
-        code: known_code(code.as_deref()),
-        message,
-    };
-    match stream.opened {
-        Some(opened) => drop(opened.send(Err(error))),
-        None => drop(stream.data.send(Err(error))),
-    }
+pub fn stream_failed(
+    env: &Env,
+    id: u32,
+    status: Option<u32>,
+    message: String,
+    code: Option<String>,
+) -> napi::Result<()> {
+    contained(env, "stream_failed", || {
+        let Some(stream) = lock(&STREAMS).remove(&id) else { return };
+        let error = StreamError {
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            code: known_code(code.as_deref()),
+            message,
+        };
+        match stream.opened {
+            Some(opened) => drop(opened.send(Err(error))),
+            None => drop(stream.data.send(Err(error))),
+        }
+    })
 }
 
 /// Codes that Node's own network errors carry.

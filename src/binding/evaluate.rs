@@ -6,16 +6,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::{Result, Status, sys};
 
+use super::contain::{contained_finally, throw};
 use super::runtime;
 use super::text::push_string;
 use super::view::Selected;
+use crate::defect::{contain, point};
 use crate::evaluation::{self, CohortSource, Scratch, SlotBuffer, Slots};
 use crate::plan::Selection;
 use crate::snapshot::{Snapshot, World};
@@ -201,6 +202,7 @@ unsafe extern "C" fn finalize(env: sys::napi_env, bound: *mut c_void, _hint: *mu
     let bound = unsafe { Box::from_raw(bound.cast::<Bound>()) };
     // SAFETY: the reference was made in this environment and is deleted once.
     unsafe { sys::napi_delete_reference(env, bound.codes.reference) };
+    contained_finally("evaluate.finalize", || drop(bound));
 }
 
 /// Most selections read no more slots than this.
@@ -208,7 +210,8 @@ const FEW_ARGUMENTS: usize = 6;
 
 /// What JavaScript calls. A panic becomes an exception.
 unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
+    let outcome = contain(|| {
+        point("evaluate");
         let mut data = ptr::null_mut();
         let mut arguments = [ptr::null_mut(); FEW_ARGUMENTS];
         let mut count = arguments.len();
@@ -238,12 +241,10 @@ unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> 
             )
         };
         bound.run(env, &arguments);
-    }));
-    if outcome.is_err() {
-        // SAFETY: the strings are NUL-terminated and static.
-        unsafe {
-            sys::napi_throw_error(env, c"ERR_EXPERIMENT_PANIC".as_ptr(), c"the evaluation panicked".as_ptr())
-        };
+    });
+    if let Err(defect) = outcome {
+        // SAFETY: the environment is that of this call.
+        unsafe { throw(env, &defect) };
     }
     ptr::null_mut()
 }

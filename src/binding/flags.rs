@@ -1,8 +1,10 @@
 //! Questions about flags that JavaScript holds, asked without a client.
 
 use bytes::Bytes;
+use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::contain::contained;
 use super::text::JsText;
 use crate::ecma::Text;
 use crate::plan::Plan;
@@ -27,11 +29,11 @@ pub struct NamedIds {
 /// The cohorts that a map of flags (JSON text) asks for: by group type (those that some
 /// flag names cohorts of), and by flag. None for what is not a map.
 #[napi]
-pub fn cohort_ids(#[napi(ts_arg_type = "string")] flags: JsText) -> CohortIds {
-    match Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes())) {
+pub fn cohort_ids(env: &Env, #[napi(ts_arg_type = "string")] flags: JsText) -> Result<CohortIds> {
+    contained(env, "cohort_ids", || match Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes())) {
         Ok(update) => of_plan(&update.plan),
         Err(_) => CohortIds { groups: Vec::new(), flags: Vec::new() },
-    }
+    })
 }
 
 fn of_plan(plan: &Plan) -> CohortIds {

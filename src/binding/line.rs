@@ -9,12 +9,28 @@
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{FnArgs, Function, ToNapiValue};
 use napi::{Env, JsValue, Result, check_status, sys};
+
+use super::contain::contained_finally;
+use crate::defect::{Defect, contain, point};
+
+/// What a line carries.
+pub(super) trait Parcel: ToNapiValue + Send {
+    /// For messages, and for tests.
+    const NAME: &'static str;
+
+    /// By this number whoever waits for the value is known.
+    fn receipt(&self) -> Option<u32>;
+
+    /// What is delivered where the value itself has been lost. `None`: whoever waits has been told, or there is a line.
+    fn replacement(receipt: Option<u32>, defect: &Defect) -> Option<Self>
+    where
+        Self: Sized;
+}
 
 /// Where values are posted. Clones are the same line, which ends with the last of them.
 pub(super) struct Line<T>(Arc<End>, PhantomData<fn(T)>);
@@ -36,7 +52,7 @@ impl<T> Clone for Line<T> {
     }
 }
 
-impl<T: ToNapiValue + Send> Line<T> {
+impl<T: Parcel> Line<T> {
     /// # Errors
     /// If Node-API cannot make the threadsafe function.
     pub(super) fn open(function: &Function<'_, FnArgs<(T,)>, ()>) -> Result<Self> {
@@ -138,11 +154,11 @@ impl Drop for End {
 unsafe extern "C" fn closed(_env: sys::napi_env, held: *mut c_void, _hint: *mut c_void) {
     // SAFETY: this is the count that `open` gave, once.
     let handle = unsafe { Arc::from_raw(held.cast::<Handle>().cast_const()) };
-    *handle.lock() = None;
+    contained_finally("line.closed", || *handle.lock() = None);
 }
 
 /// Takes one value to JavaScript; to nobody, where the environment ends.
-unsafe extern "C" fn call<T: ToNapiValue>(
+unsafe extern "C" fn call<T: Parcel>(
     env: sys::napi_env,
     function: sys::napi_value,
     _context: *mut c_void,
@@ -153,11 +169,8 @@ unsafe extern "C" fn call<T: ToNapiValue>(
     if env.is_null() || function.is_null() {
         return;
     }
-    // A panic must not cross into C. What cannot be made a JavaScript value is not delivered.
     // SAFETY: Node calls this on the environment's thread, in a scope of handles.
-    let Ok(Ok(argument)) = catch_unwind(AssertUnwindSafe(|| unsafe { T::to_napi_value(env, *value) })) else {
-        return;
-    };
+    let Some(argument) = (unsafe { argument(env, *value) }) else { return };
     let mut receiver = ptr::null_mut();
     let mut result = ptr::null_mut();
     // SAFETY: as above; an exception that the function leaves is taken, and given to the process as uncaught.
@@ -169,5 +182,25 @@ unsafe extern "C" fn call<T: ToNapiValue>(
             sys::napi_get_and_clear_last_exception(env, &mut exception);
             sys::napi_fatal_exception(env, exception);
         }
+    }
+}
+
+/// The value, or what takes its place, as JavaScript's.
+///
+/// # Safety
+/// `env` must be live, on its own thread, with an open handle scope.
+unsafe fn argument<T: Parcel>(env: sys::napi_env, value: T) -> Option<sys::napi_value> {
+    let receipt = value.receipt();
+    let make = |value: T| {
+        contain(|| {
+            point(T::NAME);
+            // SAFETY: the caller vouches for `env`.
+            unsafe { T::to_napi_value(env, value) }
+        })
+    };
+    match make(value) {
+        // What cannot be made a JavaScript value, as where the environment ends, is not delivered.
+        Ok(made) => made.ok(),
+        Err(defect) => make(T::replacement(receipt, &defect)?).ok()?.ok(),
     }
 }

@@ -9,6 +9,7 @@ use napi::bindgen_prelude::{FnArgs, Function, ObjectFinalize};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::contain::{contained, contained_finally};
 use super::custom::{AgentStreams, Desk, Order};
 use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::remote::{describe_transport, text};
@@ -42,6 +43,7 @@ const WEIGHT: i64 = 65_536;
 
 impl ObjectFinalize for LocalClient {
     fn finalize(self, env: Env) -> Result<()> {
+        contained_finally("LocalClient.finalize", || drop(self));
         env.adjust_external_memory(-WEIGHT)?;
         Ok(())
     }
@@ -102,16 +104,13 @@ impl LocalClient {
     pub(super) fn promise(
         &self,
         env: &Env,
+        name: &'static str,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> Result<u32> {
-        let handle = runtime::handle()?;
-        let id = self.waiting.begin(env);
-        let mailbox = self.waiting.mailbox().clone();
-        handle.spawn(async move {
+        self.waiting.promise(env, name, async move {
             future.await;
-            mailbox.end(id, Ok(None));
-        });
-        Ok(id)
+            Ok(None)
+        })
     }
 }
 
@@ -127,30 +126,33 @@ impl LocalClient {
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
         open_stream: Option<Function<'_, FnArgs<(Order,)>, ()>>,
     ) -> Result<Self> {
-        let transport: Arc<dyn Transport> = match send {
-            Some(send) => Arc::new(Desk::new(send)?),
-            None => runtime::transport(),
-        };
-        let events: Arc<dyn EventSource> = match open_stream {
-            Some(open) if settings.streams_through_agent => Arc::new(AgentStreams(Desk::new(open)?)),
-            Some(open) => Arc::new(Desk::new(open)?),
-            None => runtime::event_source(),
-        };
-        let waiting = Mailbox::open(receive)?;
-        let listener =
-            Arc::new(Ear { mailbox: waiting.mailbox().clone(), reports_flags: settings.reports_flags });
-        let sharing = settings.sharing.take();
-        let (name, bootstrap) = match sharing {
-            Some(Sharing { name, bootstrap }) => (Some(name), Some(bootstrap)),
-            None => (None, None),
-        };
-        let make = |audience: &Arc<Audience>| core_parts(settings, bootstrap, transport, events, audience);
-        let client = match name {
-            Some(name) => CORES.join(&name, listener, make)?,
-            None => Client::new(listener, make)?,
-        };
-        env.adjust_external_memory(WEIGHT)?;
-        Ok(Self { client, waiting })
+        contained(env, "LocalClient.new", || {
+            let transport: Arc<dyn Transport> = match send {
+                Some(send) => Arc::new(Desk::new(send)?),
+                None => runtime::transport(),
+            };
+            let events: Arc<dyn EventSource> = match open_stream {
+                Some(open) if settings.streams_through_agent => Arc::new(AgentStreams(Desk::new(open)?)),
+                Some(open) => Arc::new(Desk::new(open)?),
+                None => runtime::event_source(),
+            };
+            let waiting = Mailbox::open(receive)?;
+            let listener =
+                Arc::new(Ear { mailbox: waiting.mailbox().clone(), reports_flags: settings.reports_flags });
+            let sharing = settings.sharing.take();
+            let (name, bootstrap) = match sharing {
+                Some(Sharing { name, bootstrap }) => (Some(name), Some(bootstrap)),
+                None => (None, None),
+            };
+            let make =
+                |audience: &Arc<Audience>| core_parts(settings, bootstrap, transport, events, audience);
+            let client = match name {
+                Some(name) => CORES.join(&name, listener, make)?,
+                None => Client::new(listener, make)?,
+            };
+            env.adjust_external_memory(WEIGHT)?;
+            Ok(Self { client, waiting })
+        })?
     }
 
     /// Begins synchronisation. Its first success or failure is posted under the number returned.
@@ -159,45 +161,51 @@ impl LocalClient {
     /// If the operating system gives no threads.
     #[napi]
     pub fn start(&self, env: &Env) -> Result<u32> {
-        let handle = runtime::handle()?;
-        let id = self.waiting.begin(env);
-        let mailbox = self.waiting.mailbox().clone();
-        let started = self.client.start();
-        handle.spawn(async move {
-            mailbox.end(id, started.await.map(|()| None).map_err(|error| describe(&error)));
-        });
-        Ok(id)
+        contained(env, "LocalClient.start", || {
+            let started = self.client.start();
+            self.waiting.promise(env, "start", async move {
+                started.await.map(|()| None).map_err(|error| describe(&error))
+            })
+        })?
     }
 
     /// After the end of a start: lets the process go.
     #[napi]
-    pub fn rest(&self, env: &Env) {
-        self.waiting.rest(env);
+    pub fn rest(&self, env: &Env) -> Result<()> {
+        contained(env, "LocalClient.rest", || {
+            self.waiting.rest(env);
+        })
     }
 
     /// Ends synchronisation, unless another client shares it. Nothing is installed after the last one's stop.
     #[napi]
-    pub fn stop(&self) {
-        self.client.stop();
+    pub fn stop(&self, env: &Env) -> Result<()> {
+        contained(env, "LocalClient.stop", || {
+            self.client.stop();
+        })
     }
 
     /// A view of the current flags for evaluation.
     #[napi]
-    pub fn view(&self) -> View {
-        View::new(Arc::clone(self.client.world()), self.client.tracker().clone())
+    pub fn view(&self, env: &Env) -> Result<View> {
+        contained(env, "LocalClient.view", || {
+            View::new(Arc::clone(self.client.world()), self.client.tracker().clone())
+        })
     }
 
     /// Changes whenever the flags do.
     #[napi(getter)]
-    pub fn flags_version(&self) -> f64 {
-        self.world().load().flags_epoch as f64
+    pub fn flags_version(&self, env: &Env) -> Result<f64> {
+        contained(env, "LocalClient.flags_version", || self.world().load().flags_epoch as f64)
     }
 
     /// The current flags as they came: the server's list, or a map.
     #[napi(ts_return_type = "string")]
-    pub fn flags(&self) -> JsText {
-        let (RawFlags::Array(json) | RawFlags::Map(json)) = &self.world().load().raw;
-        JsText(Text::from_wtf8(&**json))
+    pub fn flags(&self, env: &Env) -> Result<JsText> {
+        contained(env, "LocalClient.flags", || {
+            let (RawFlags::Array(json) | RawFlags::Map(json)) = &self.world().load().raw;
+            JsText(Text::from_wtf8(&**json))
+        })
     }
 
     /// Replaces the flags by a map of flags (JSON text), keeping the cohorts.
@@ -206,8 +214,10 @@ impl LocalClient {
     /// # Errors
     /// If the text is not a JSON object.
     #[napi]
-    pub fn set_flags(&self, #[napi(ts_arg_type = "string")] flags: JsText) -> Result<Vec<String>> {
-        Ok(write_flags(self.world(), &flags)?.iter().map(sentence).collect())
+    pub fn set_flags(&self, env: &Env, #[napi(ts_arg_type = "string")] flags: JsText) -> Result<Vec<String>> {
+        contained(env, "LocalClient.set_flags", || {
+            Ok(write_flags(self.world(), &flags)?.iter().map(sentence).collect())
+        })?
     }
 }
 

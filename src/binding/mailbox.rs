@@ -11,8 +11,11 @@ use napi::bindgen_prelude::{FnArgs, Function};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use super::line::Line;
+use super::line::{Line, Parcel};
+use super::runtime;
 use super::text::JsText;
+use crate::defect::{Defect, contain_future, point};
+use crate::error::Coded;
 
 /// What JavaScript is told.
 #[napi(object, object_from_js = false)]
@@ -47,6 +50,40 @@ pub struct ErrorDescription {
     pub body: Option<JsText>,
 }
 
+impl From<&Defect> for ErrorDescription {
+    fn from(defect: &Defect) -> Self {
+        Self {
+            kind: "other".to_owned(),
+            code: defect.code().to_owned(),
+            message: defect.to_string(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A promise whose end does not arrive would be waited for in vain.
+impl Parcel for Message {
+    const NAME: &'static str = "message";
+
+    fn receipt(&self) -> Option<u32> {
+        self.id
+    }
+
+    fn replacement(receipt: Option<u32>, defect: &Defect) -> Option<Self> {
+        Some(Self {
+            kind: if receipt.is_some() { END } else { "log" }.to_owned(),
+            id: receipt,
+            level: Some(1),
+            message: Some("[Experiment] a log line was lost".to_owned()),
+            error: Some(defect.into()),
+            text: None,
+        })
+    }
+}
+
+/// How the end of a promise is told.
+pub(super) type Ended = std::result::Result<Option<JsText>, ErrorDescription>;
+
 /// Where messages are posted, from any thread.
 #[derive(Clone)]
 pub(super) struct Mailbox(Line<Message>);
@@ -71,7 +108,7 @@ impl Mailbox {
     }
 
     /// Ends a promise.
-    pub(super) fn end(&self, id: u32, result: std::result::Result<Option<JsText>, ErrorDescription>) {
+    pub(super) fn end(&self, id: u32, result: Ended) {
         let (text, error) = match result {
             Ok(text) => (text, None),
             Err(error) => (None, Some(error)),
@@ -87,8 +124,31 @@ impl Waiting {
         &self.mailbox
     }
 
-    /// A number for a new promise. The process stays alive until it has ended.
-    pub(super) fn begin(&self, env: &Env) -> u32 {
+    /// Runs a future on the runtime. Its end is posted under the number returned, and until then the process stays alive.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    pub(super) fn promise(
+        &self,
+        env: &Env,
+        name: &'static str,
+        future: impl Future<Output = Ended> + Send + 'static,
+    ) -> Result<u32> {
+        let handle = runtime::handle()?;
+        let id = self.begin(env);
+        let mailbox = self.mailbox.clone();
+        handle.spawn(async move {
+            let ended = contain_future(async move {
+                point(name);
+                future.await
+            });
+            mailbox.end(id, ended.await.unwrap_or_else(|defect| Err((&defect).into())));
+        });
+        Ok(id)
+    }
+
+    /// A number for a new promise.
+    fn begin(&self, env: &Env) -> u32 {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
         self.count.set(self.count.get() + 1);

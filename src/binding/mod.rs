@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod cohorts;
+mod contain;
 mod cookie;
 mod custom;
 mod evaluate;

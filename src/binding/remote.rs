@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{FnArgs, Function};
+use napi::bindgen_prelude::{FnArgs, Function, ObjectFinalize};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::contain::{contained, contained_finally};
 use super::custom::{Desk, Order};
 use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::runtime;
@@ -17,10 +18,17 @@ use crate::remote::{self, FetchError, FetchOptions, RemoteConfig, RemoteEvent};
 use crate::transport::backoff::Backoff;
 use crate::transport::{Transport, TransportError};
 
-#[napi]
+#[napi(custom_finalize)]
 pub struct RemoteClient {
     waiting: Waiting,
     transport: Arc<dyn Transport>,
+}
+
+impl ObjectFinalize for RemoteClient {
+    fn finalize(self, _: Env) -> Result<()> {
+        contained_finally("RemoteClient.finalize", || drop(self));
+        Ok(())
+    }
 }
 
 /// One call of `fetchV2`. Times in milliseconds.
@@ -48,55 +56,57 @@ impl RemoteClient {
     /// `receive` gets the log lines and the ends of fetches; `send`, where given, makes the requests.
     #[napi(constructor)]
     pub fn new(
+        env: &Env,
         receive: Function<'_, FnArgs<(Message,)>, ()>,
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
     ) -> Result<Self> {
-        let transport: Arc<dyn Transport> = match send {
-            Some(send) => Arc::new(Desk::new(send)?),
-            None => runtime::transport(),
-        };
-        Ok(Self { waiting: Mailbox::open(receive)?, transport })
+        contained(env, "RemoteClient.new", || {
+            let transport: Arc<dyn Transport> = match send {
+                Some(send) => Arc::new(Desk::new(send)?),
+                None => runtime::transport(),
+            };
+            Ok(Self { waiting: Mailbox::open(receive)?, transport })
+        })?
     }
 
     /// Begins a fetch. Its end, the variants' JSON text or an error, is posted under the number returned.
     #[napi]
     pub fn fetch(&self, env: &Env, request: FetchRequest) -> Result<u32> {
-        let handle = runtime::handle()?;
-        let config = RemoteConfig {
-            api_key: Secret::new(request.api_key),
-            server_url: request.server_url,
-            timeout: request.timeout_millis.map(millis),
-            // A loop of `for (i = 0; i < retries; i++)`: a fraction counts as the next whole number.
-            retries: request.retries.ceil() as u32,
-            retry_timeout: request.retry_timeout_millis.map(millis),
-            backoff: Backoff {
-                min: millis(request.backoff_min_millis),
-                max: millis(request.backoff_max_millis),
-                scalar: request.backoff_scalar,
-            },
-        };
-        let options = FetchOptions {
-            flag_keys_json: request.flag_keys,
-            tracks_assignment: request.tracks_assignment,
-            tracks_exposure: request.tracks_exposure,
-        };
-        let client = remote::RemoteClient::new(Arc::clone(&self.transport), config);
-        let mailbox = self.waiting.mailbox().clone();
-        let id = self.waiting.begin(env);
-        handle.spawn(async move {
-            let observed = mailbox.clone();
-            let result =
-                client.fetch(&request.user, &options, &move |event| observed.post(message(event))).await;
-            let result = result.map(|body| Some(text(&body))).map_err(|error| describe(&error));
-            mailbox.end(id, result);
-        });
-        Ok(id)
+        contained(env, "RemoteClient.fetch", || {
+            let config = RemoteConfig {
+                api_key: Secret::new(request.api_key),
+                server_url: request.server_url,
+                timeout: request.timeout_millis.map(millis),
+                // A loop of `for (i = 0; i < retries; i++)`: a fraction counts as the next whole number.
+                retries: request.retries.ceil() as u32,
+                retry_timeout: request.retry_timeout_millis.map(millis),
+                backoff: Backoff {
+                    min: millis(request.backoff_min_millis),
+                    max: millis(request.backoff_max_millis),
+                    scalar: request.backoff_scalar,
+                },
+            };
+            let options = FetchOptions {
+                flag_keys_json: request.flag_keys,
+                tracks_assignment: request.tracks_assignment,
+                tracks_exposure: request.tracks_exposure,
+            };
+            let client = remote::RemoteClient::new(Arc::clone(&self.transport), config);
+            let mailbox = self.waiting.mailbox().clone();
+            self.waiting.promise(env, "fetch", async move {
+                let observe = move |event: RemoteEvent<'_>| mailbox.post(message(event));
+                let result = client.fetch(&request.user, &options, &observe).await;
+                result.map(|body| Some(text(&body))).map_err(|error| describe(&error))
+            })
+        })?
     }
 
     /// After the end of a fetch: lets the process go if no other is under way.
     #[napi]
-    pub fn rest(&self, env: &Env) {
-        self.waiting.rest(env);
+    pub fn rest(&self, env: &Env) -> Result<()> {
+        contained(env, "RemoteClient.rest", || {
+            self.waiting.rest(env);
+        })
     }
 }
 

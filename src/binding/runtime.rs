@@ -5,6 +5,7 @@ use std::sync::Arc;
 use napi::{Error, Result};
 use tokio::runtime::Handle;
 
+use super::contain::contained_finally;
 use crate::http::{Pool, ReqwestEventSource, ReqwestTransport, runtime};
 use crate::transport::Transport;
 use crate::transport::stream::EventSource;
@@ -18,7 +19,7 @@ pub(super) fn handle() -> Result<&'static Handle> {
 /// Drops what may take long to drop, on a thread where that disturbs nobody.
 pub(super) fn discard(burden: impl Send + 'static) {
     if let Ok(handle) = handle() {
-        handle.spawn_blocking(move || drop(burden));
+        handle.spawn_blocking(move || contained_finally("discard", || drop(burden)));
     }
 }
 

@@ -4,8 +4,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
-use napi::{Result, Status, ValueType, sys};
+use napi::{Env, Result, Status, ValueType, sys};
 
+use super::contain::contained;
 use crate::ecma::Text;
 use crate::ecma::text::push_utf16;
 
@@ -28,7 +29,8 @@ impl FromNapiValue for JsText {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         let mut bytes = Vec::new();
         // SAFETY: `env` and `value` are live: they are the arguments of a running native call.
-        if unsafe { push_string(env, value, &mut bytes) } {
+        let read = || unsafe { push_string(env, value, &mut bytes) };
+        if contained(&Env::from_raw(env), "a text is read", read)? {
             Ok(Self(Text::from_wtf8(bytes)))
         } else {
             Err(napi::Error::new(Status::StringExpected, "a string was expected"))
@@ -39,7 +41,8 @@ impl FromNapiValue for JsText {
 impl ToNapiValue for JsText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
         // SAFETY: `env` is live: it is the argument of a running native call.
-        unsafe { create_string(env, text.0.as_bytes()) }
+        let make = || unsafe { create_string(env, text.0.as_bytes()) };
+        contained(&Env::from_raw(env), "a text is made", make)?
     }
 }
 

@@ -10,6 +10,7 @@ use napi::bindgen_prelude::Uint32Array;
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::contain::contained;
 use super::evaluate::HEADER;
 use super::local::LocalClient;
 use super::runtime;
@@ -113,23 +114,32 @@ impl View {
     /// Tracks the evaluation whose outcome codes (after a header of two) are in `codes`. `kinds`: 1 an assignment,
     /// 2 an exposure, 3 both.
     #[napi]
-    pub fn track(&self, selection: u32, codes: Uint32Array, kinds: u32, user: TrackedUser) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-        let user = User {
-            user_id: id(user.user_shape, user.user_id.as_ref(), user.user_json.as_deref()),
-            device_id: id(user.device_shape, user.device_id.as_ref(), user.device_json.as_deref()),
-            groups: user.groups.as_deref(),
-        };
-        self.with_layout(selection, |layout, count| {
-            let Some(codes) = codes.get(HEADER..HEADER + count) else { return };
-            let evaluation = Evaluation { prepared: self.prepared(), layout, codes, user, now };
-            if kinds & ASSIGNMENT != 0 {
-                self.tracker().assignment(&evaluation);
-            }
-            if kinds & EXPOSURE != 0 {
-                self.tracker().exposure(&evaluation);
-            }
-        });
+    pub fn track(
+        &self,
+        env: &Env,
+        selection: u32,
+        codes: Uint32Array,
+        kinds: u32,
+        user: TrackedUser,
+    ) -> Result<()> {
+        contained(env, "View.track", || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+            let user = User {
+                user_id: id(user.user_shape, user.user_id.as_ref(), user.user_json.as_deref()),
+                device_id: id(user.device_shape, user.device_id.as_ref(), user.device_json.as_deref()),
+                groups: user.groups.as_deref(),
+            };
+            self.with_layout(selection, |layout, count| {
+                let Some(codes) = codes.get(HEADER..HEADER + count) else { return };
+                let evaluation = Evaluation { prepared: self.prepared(), layout, codes, user, now };
+                if kinds & ASSIGNMENT != 0 {
+                    self.tracker().assignment(&evaluation);
+                }
+                if kinds & EXPOSURE != 0 {
+                    self.tracker().exposure(&evaluation);
+                }
+            });
+        })
     }
 }
 
@@ -147,8 +157,8 @@ fn id<'a>(shape: u32, text: Option<&'a JsText>, json: Option<&'a str>) -> Id<'a>
 impl LocalClient {
     /// How many events wait for delivery.
     #[napi(getter)]
-    pub fn pending_events(&self) -> u32 {
-        self.client().tracker().pipelines().pending() as u32
+    pub fn pending_events(&self, env: &Env) -> Result<u32> {
+        contained(env, "LocalClient.pending_events", || self.client().tracker().pipelines().pending() as u32)
     }
 
     /// Sends all events that wait. Posts the end when each is delivered or dropped, or the time is up.
@@ -157,23 +167,27 @@ impl LocalClient {
     /// If the operating system gives no threads.
     #[napi]
     pub fn flush(&self, env: &Env, timeout_millis: Option<f64>) -> Result<u32> {
-        let flush = self.client().flush();
-        let limit = timeout_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok());
-        self.promise(env, async move {
-            match limit {
-                // Late events stay in their pipelines.
-                Some(limit) => drop(tokio::time::timeout(limit, flush).await),
-                None => flush.await,
-            }
-        })
+        contained(env, "LocalClient.flush", || {
+            let flush = self.client().flush();
+            let limit = timeout_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok());
+            self.promise(env, "flush", async move {
+                match limit {
+                    // Late events stay in their pipelines.
+                    Some(limit) => drop(tokio::time::timeout(limit, flush).await),
+                    None => flush.await,
+                }
+            })
+        })?
     }
 
     /// Delivers the events of this client, and of those that share with it, blocking the calling thread for at most the
     /// time given: for the end of a thread.
     #[napi]
-    pub fn drain(&self, bound_millis: f64) {
-        let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
-        self.client().tracker().pipelines().drain_blocking(bound);
+    pub fn drain(&self, env: &Env, bound_millis: f64) -> Result<()> {
+        contained(env, "LocalClient.drain", || {
+            let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+            self.client().tracker().pipelines().drain_blocking(bound);
+        })
     }
 
     /// Delivers what waits, for at most the time given, and takes no more events of this client.
@@ -182,20 +196,24 @@ impl LocalClient {
     /// If the operating system gives no threads.
     #[napi]
     pub fn close(&self, env: &Env, timeout_millis: f64) -> Result<u32> {
-        let limit = Duration::try_from_secs_f64(timeout_millis / 1e3).unwrap_or_default();
-        self.promise(env, self.client().close(limit))
+        contained(env, "LocalClient.close", || {
+            let limit = Duration::try_from_secs_f64(timeout_millis / 1e3).unwrap_or_default();
+            self.promise(env, "close", self.client().close(limit))
+        })?
     }
 }
 
 /// Delivers the events of all clients, blocking the calling thread for at most the time given: for the end of the
 /// process.
 #[napi]
-pub fn drain_events(bound_millis: f64) {
-    let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
-    let drainers = std::mem::take(&mut *DRAINERS.lock().unwrap_or_else(PoisonError::into_inner));
-    if drainers.iter().any(|drainer| drainer.pending() > 0) {
-        drain_blocking(&drainers, bound);
-    }
+pub fn drain_events(env: &Env, bound_millis: f64) -> Result<()> {
+    contained(env, "drain_events", || {
+        let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+        let drainers = std::mem::take(&mut *DRAINERS.lock().unwrap_or_else(PoisonError::into_inner));
+        if drainers.iter().any(|drainer| drainer.pending() > 0) {
+            drain_blocking(&drainers, bound);
+        }
+    })
 }
 
 fn core_options(options: TrackingOptions) -> Options {

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{JsValue, Object, Uint32Array, Unknown};
+use napi::bindgen_prelude::{JsValue, Object, ObjectFinalize, Uint32Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::contain::{contained, contained_finally};
 use super::evaluate::{Pinned, bind};
 use super::runtime;
 use super::text::JsText;
@@ -19,7 +20,7 @@ use crate::snapshot::World;
 use crate::tracking::{Layout, Prepared};
 
 /// A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current.
-#[napi]
+#[napi(custom_finalize)]
 pub struct View {
     pinned: Rc<Pinned>,
     tracker: Tracker,
@@ -84,6 +85,13 @@ pub struct SlotDescription {
 /// What tracking knows of a plan is dropped on another thread where it takes more bytes than this.
 const LARGE_PREPARED: usize = 1 << 20;
 
+impl ObjectFinalize for View {
+    fn finalize(self, _: Env) -> Result<()> {
+        contained_finally("View.finalize", || drop(self));
+        Ok(())
+    }
+}
+
 impl Drop for View {
     fn drop(&mut self) {
         if let Some(prepared) = self.prepared.take().filter(|prepared| prepared.bytes() > LARGE_PREPARED) {
@@ -126,90 +134,103 @@ impl View {
 impl View {
     /// How many outcome codes the largest selection writes.
     #[napi(getter)]
-    pub fn capacity(&self) -> u32 {
-        self.pinned.snapshot().plan.select(None).flags.len() as u32
+    pub fn capacity(&self, env: &Env) -> Result<u32> {
+        contained(env, "View.capacity", || self.pinned.snapshot().plan.select(None).flags.len() as u32)
     }
 
     /// Whether some selector sees cohort ids as a part of something larger: users must then be enriched first.
     #[napi(getter)]
-    pub fn wide(&self) -> bool {
-        self.pinned.snapshot().plan.select(None).reads_enriched_user
+    pub fn wide(&self, env: &Env) -> Result<bool> {
+        contained(env, "View.wide", || self.pinned.snapshot().plan.select(None).reads_enriched_user)
     }
 
     /// Takes new cohorts in. `false` if the flags are others: a new view is needed.
     #[napi]
-    pub fn renew(&self) -> bool {
-        self.pinned.renew()
+    pub fn renew(&self, env: &Env) -> Result<bool> {
+        contained(env, "View.renew", || self.pinned.renew())
     }
 
     /// Evaluates as before until the next change, though the flags are others.
     #[napi]
-    pub fn hold(&self) {
-        self.pinned.hold();
+    pub fn hold(&self, env: &Env) -> Result<()> {
+        contained(env, "View.hold", || {
+            self.pinned.hold();
+        })
     }
 
     /// The codes of these flags that stand where these codes stand among those of an earlier view's: of the same flag,
     /// at the same place.
     #[napi]
-    pub fn counterparts(&self, earlier: &View, codes: Uint32Array) -> Uint32Array {
-        let (from, to) = (earlier.pinned.snapshot(), self.pinned.snapshot());
-        let flags: HashMap<&Text, &FlagInfo> =
-            to.plan.flags().iter().map(|flag| (&flag.map_key, flag)).collect();
-        let mut wanted = vec![false; from.plan.outcomes().len()];
-        for &code in codes.iter() {
-            if let Some(wanted) = wanted.get_mut(code as usize) {
-                *wanted = true;
+    pub fn counterparts(&self, env: &Env, earlier: &View, codes: Uint32Array) -> Result<Uint32Array> {
+        contained(env, "View.counterparts", || {
+            let (from, to) = (earlier.pinned.snapshot(), self.pinned.snapshot());
+            let flags: HashMap<&Text, &FlagInfo> =
+                to.plan.flags().iter().map(|flag| (&flag.map_key, flag)).collect();
+            let mut wanted = vec![false; from.plan.outcomes().len()];
+            for &code in codes.iter() {
+                if let Some(wanted) = wanted.get_mut(code as usize) {
+                    *wanted = true;
+                }
             }
-        }
-        let mut found = Vec::with_capacity(codes.len());
-        for flag in from.plan.flags() {
-            let Some(counterpart) = flags.get(&flag.map_key) else { continue };
-            let pairs = flag.codes.iter().zip(&counterpart.codes);
-            found.extend(pairs.filter(|(code, _)| wanted[**code as usize]).map(|(_, code)| *code));
-        }
-        Uint32Array::new(found)
+            let mut found = Vec::with_capacity(codes.len());
+            for flag in from.plan.flags() {
+                let Some(counterpart) = flags.get(&flag.map_key) else { continue };
+                let pairs = flag.codes.iter().zip(&counterpart.codes);
+                found.extend(pairs.filter(|(code, _)| wanted[**code as usize]).map(|(_, code)| *code));
+            }
+            Uint32Array::new(found)
+        })
     }
 
     /// The keys of some of a selection's results, in the order of the codes.
     #[napi(ts_return_type = "string[]")]
-    pub fn keys(&self, selection: u32, start: u32, end: u32) -> Vec<JsText> {
-        let selected = self.selections.borrow().get(selection);
-        let keys = selected.as_ref().map_or(&[][..], |selected| &selected.keys);
-        keys.get(start as usize..end as usize).unwrap_or_default().iter().cloned().map(JsText).collect()
+    pub fn keys(&self, env: &Env, selection: u32, start: u32, end: u32) -> Result<Vec<JsText>> {
+        contained(env, "View.keys", || {
+            let selected = self.selections.borrow().get(selection);
+            let keys = selected.as_ref().map_or(&[][..], |selected| &selected.keys);
+            keys.get(start as usize..end as usize).unwrap_or_default().iter().cloned().map(JsText).collect()
+        })
     }
 
     /// Has ready what tracking asks of a selection.
     #[napi]
-    pub fn prepare_tracking(&self, selection: u32) {
-        self.prepared();
-        self.with_layout(selection, |_, _| ());
+    pub fn prepare_tracking(&self, env: &Env, selection: u32) -> Result<()> {
+        contained(env, "View.prepare_tracking", || {
+            self.prepared();
+            self.with_layout(selection, |_, _| ());
+        })
     }
 
     /// The key of a flag, by its index.
     #[napi(ts_return_type = "string")]
-    pub fn flag_key(&self, index: u32) -> Option<JsText> {
-        let snapshot = self.pinned.snapshot();
-        snapshot.plan.flags().get(index as usize).map(|flag| JsText(flag.map_key.clone()))
+    pub fn flag_key(&self, env: &Env, index: u32) -> Result<Option<JsText>> {
+        contained(env, "View.flag_key", || {
+            let snapshot = self.pinned.snapshot();
+            snapshot.plan.flags().get(index as usize).map(|flag| JsText(flag.map_key.clone()))
+        })
     }
 
     /// A sentence for every flag some of whose cohorts are not there.
     #[napi]
-    pub fn unavailable(&self) -> Vec<String> {
-        let snapshot = self.pinned.snapshot();
-        let missing = |&&id: &&u32| snapshot.cohorts[id as usize].is_none();
-        let flags = snapshot.plan.flags().iter().filter(|flag| flag.cohorts.iter().any(|id| missing(&id)));
-        flags
-            .map(|flag| {
-                let ids: Vec<_> = flag.cohorts.iter().filter(missing).collect();
-                let ids: Vec<_> =
-                    ids.iter().map(|&&id| snapshot.plan.cohort_ids()[id as usize].to_string()).collect();
-                format!(
-                    "[Experiment] Flag {} has cohort ids {} unavailable, evaluation may be incorrect",
-                    flag.map_key,
-                    ids.join(",")
-                )
-            })
-            .collect()
+    pub fn unavailable(&self, env: &Env) -> Result<Vec<String>> {
+        contained(env, "View.unavailable", || {
+            let snapshot = self.pinned.snapshot();
+            let missing = |&&id: &&u32| snapshot.cohorts[id as usize].is_none();
+            let flags =
+                snapshot.plan.flags().iter().filter(|flag| flag.cohorts.iter().any(|id| missing(&id)));
+            flags
+                .map(|flag| {
+                    let ids: Vec<_> = flag.cohorts.iter().filter(missing).collect();
+                    let ids: Vec<_> =
+                        ids.iter().map(|&&id| snapshot.plan.cohort_ids()[id as usize].to_string()).collect();
+                    format!(
+                        "[Experiment] Flag {} has cohort ids {} unavailable, evaluation may be incorrect",
+                        flag.map_key,
+                        ids.join(",")
+                    )
+                })
+                .collect()
+        })
     }
 
     /// Binds a selection of flags (all, where no keys are given) to a native function that writes into `codes`.
@@ -222,34 +243,39 @@ impl View {
         #[napi(ts_arg_type = "string[] | null | undefined")] keys: Option<Vec<JsText>>,
         #[napi(ts_arg_type = "Uint32Array")] codes: Unknown<'env>,
     ) -> Result<Object<'env>> {
-        let snapshot = self.pinned.snapshot();
-        let plan = &snapshot.plan;
-        let keys: Option<Vec<Text>> = keys.map(|keys| keys.into_iter().map(|key| key.0).collect());
-        let selection = plan.select(keys.as_deref());
-        let keys: Vec<Text> =
-            selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
-        let slots: Vec<SlotDescription> =
-            selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
-        let count = keys.len() as u32;
-        let selected = Rc::new(Selected { keys, layout: OnceCell::new() });
-        let id = self.selections.borrow_mut().add(&selected);
-        // SAFETY: the environment and the array are those of this call.
-        let function = unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, selected, codes.raw())? };
-        let mut result = Object::new(env)?;
-        result.set("id", id)?;
-        result.set("count", count)?;
-        result.set("slots", slots)?;
-        // SAFETY: `bind` has just created the function in this environment.
-        result.set("evaluate", unsafe { Unknown::from_raw_unchecked(env.raw(), function) })?;
-        Ok(result)
+        contained(env, "View.select", || {
+            let snapshot = self.pinned.snapshot();
+            let plan = &snapshot.plan;
+            let keys: Option<Vec<Text>> = keys.map(|keys| keys.into_iter().map(|key| key.0).collect());
+            let selection = plan.select(keys.as_deref());
+            let keys: Vec<Text> =
+                selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
+            let slots: Vec<SlotDescription> =
+                selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
+            let count = keys.len() as u32;
+            let selected = Rc::new(Selected { keys, layout: OnceCell::new() });
+            let id = self.selections.borrow_mut().add(&selected);
+            // SAFETY: the environment and the array are those of this call.
+            let function =
+                unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, selected, codes.raw())? };
+            let mut result = Object::new(env)?;
+            result.set("id", id)?;
+            result.set("count", count)?;
+            result.set("slots", slots)?;
+            // SAFETY: `bind` has just created the function in this environment.
+            result.set("evaluate", unsafe { Unknown::from_raw_unchecked(env.raw(), function) })?;
+            Ok(result)
+        })?
     }
 
     /// The variant of an outcome code as JSON, as the server worded it, with its merged metadata.
     #[napi(ts_return_type = "string")]
-    pub fn outcome(&self, code: u32) -> Option<JsText> {
-        let snapshot = self.pinned.snapshot();
-        let outcome = snapshot.plan.outcomes().get(code as usize)?;
-        Some(JsText(Text::from_wtf8(outcome.json.clone())))
+    pub fn outcome(&self, env: &Env, code: u32) -> Result<Option<JsText>> {
+        contained(env, "View.outcome", || {
+            let snapshot = self.pinned.snapshot();
+            let outcome = snapshot.plan.outcomes().get(code as usize)?;
+            Some(JsText(Text::from_wtf8(outcome.json.clone())))
+        })
     }
 }
 

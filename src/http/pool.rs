@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::environment::Environment;
 use super::trust;
+use crate::defect::{Defect, point};
 use crate::transport::{TransportError, TransportErrorKind};
 
 /// A cheap handle to the connections.
@@ -50,13 +51,16 @@ impl Pool {
     }
 
     pub(super) async fn clients(&self) -> Result<Clients, TransportError> {
-        let clients = self.shared.clients.get_or_init(|| async {
+        // What cannot be made ready now cannot be later, but for a defect.
+        let clients = self.shared.clients.get_or_try_init(|| async {
             let environment = self.shared.environment.clone();
-            tokio::task::spawn_blocking(move || build(&environment))
-                .await
-                .unwrap_or_else(|panic| Err(unusable("ERR_HTTP_CLIENT", panic.to_string())))
+            let built = tokio::task::spawn_blocking(move || {
+                point("connections are made ready");
+                build(&environment)
+            });
+            built.await.map_err(|_| unusable(Defect::CODE, Defect::last().to_string()))
         });
-        clients.await.clone()
+        clients.await?.clone()
     }
 }
 

@@ -20,8 +20,10 @@ use super::SyncError;
 use super::log::{Detail, LogLine, SyncObserver};
 use crate::cohort::{Cohort, CohortParser};
 use crate::config::{CohortConfig, LIBRARY};
+use crate::defect::point;
 use crate::ecma::text::utf8_runs;
 use crate::ecma::{Text, number};
+use crate::key::Secret;
 use crate::transport::deadline::timed_out;
 use crate::transport::{Method, Request, Response, Transport, TransportError};
 
@@ -116,7 +118,10 @@ impl Source {
                     return Ok(cohort.map(Arc::new));
                 }
                 Err(error) if attempt == ATTEMPTS || !error.is_retryable() => return Err(error),
-                Err(_) => sleep(RETRY_PAUSE).await,
+                Err(error) => {
+                    LogLine::defect(&error).into_iter().for_each(|line| self.observer.log(line));
+                    sleep(RETRY_PAUSE).await;
+                }
             }
             attempt += 1;
         }
@@ -129,26 +134,40 @@ impl Source {
             204 => Ok(None),
             413 => Err(SyncError::CohortMaxSizeExceeded(printed(self.config.max_cohort_size))),
             status @ (400..=428 | 430..=499) => {
-                Err(SyncError::CohortClientRequest { status, body: message(response).await? })
+                Err(SyncError::CohortClientRequest { status, body: self.message(response).await? })
             }
-            status => Err(SyncError::CohortDownload { status, body: message(response).await? }),
+            status => Err(SyncError::CohortDownload { status, body: self.message(response).await? }),
         }
     }
 
+    /// What the server says of a failure. It may quote what it was sent.
+    async fn message(&self, response: Response) -> Result<String, TransportError> {
+        let credentials = self.credentials();
+        let secrets = [&credentials, &self.config.secret_key, &self.config.api_key];
+        let text = message(response).await?;
+        let text = secrets.into_iter().fold(Bytes::from(text), |text, secret| secret.hidden_in(text));
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Of the Basic authentication.
+    fn credentials(&self) -> Secret {
+        let CohortConfig { api_key, secret_key, .. } = &self.config;
+        Secret::new(BASE64_STANDARD.encode(format!("{}:{}", api_key.expose(), secret_key.expose())))
+    }
+
     fn request(&self, id: &Text, last_modified: Option<f64>) -> Result<Request, SyncError> {
-        let CohortConfig { api_key, secret_key, server_url, max_cohort_size, .. } = &self.config;
+        let CohortConfig { server_url, max_cohort_size, .. } = &self.config;
         let id = path_segment(id).ok_or(SyncError::CohortId)?;
         let mut url = format!("{server_url}/sdk/v1/cohort/{id}?maxCohortSize={}", printed(*max_cohort_size));
         if let Some(last_modified) = last_modified {
             url += "&lastModified=";
             url += &printed(last_modified);
         }
-        let credentials = BASE64_STANDARD.encode(format!("{}:{}", api_key.expose(), secret_key.expose()));
         Ok(Request {
             method: Method::Get,
             url,
             headers: vec![
-                ("Authorization", format!("Basic {credentials}")),
+                ("Authorization", format!("Basic {}", self.credentials().expose())),
                 ("X-Amp-Exp-Library", LIBRARY.to_owned()),
             ],
             body: None,
@@ -175,6 +194,7 @@ async fn parse(response: Response) -> Result<Cohort, SyncError> {
             }
         }
         let parsed = tokio::task::spawn_blocking(move || {
+            point("a cohort is parsed");
             batch.iter().try_for_each(|chunk: &Bytes| parser.push(chunk))?;
             if is_last { parser.finish().map(Parsed::Whole) } else { Ok(Parsed::Part(parser)) }
         });

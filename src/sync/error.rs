@@ -4,7 +4,9 @@
 use bytes::Bytes;
 
 use crate::cohort::CohortParseError;
+use crate::defect::Defect;
 use crate::error::Coded;
+use crate::key::Secret;
 use crate::transport::TransportError;
 
 /// Why flags or a cohort could not be had. The messages are those that callers know.
@@ -38,7 +40,10 @@ pub enum SyncError {
     /// The id is `.` or `..`: no URL can name such a cohort.
     #[error("cohort id cannot be part of a url")]
     CohortId,
-    /// Work in the background panicked, or the runtime is going down.
+    /// Work in the background panicked.
+    #[error(transparent)]
+    Defect(#[from] Defect),
+    /// The runtime is going down.
     #[error("background work was interrupted")]
     Interrupted,
 }
@@ -47,6 +52,16 @@ impl SyncError {
     /// Whether asking for the cohort again could end better: not where the server refused the request itself.
     pub(super) fn is_retryable(&self) -> bool {
         !matches!(self, Self::CohortMaxSizeExceeded(_) | Self::CohortClientRequest { .. } | Self::CohortId)
+    }
+}
+
+impl SyncError {
+    /// Without a key that the server has quoted.
+    pub(super) fn without(self, key: &Secret) -> Self {
+        match self {
+            Self::FlagsNotJson { body } => Self::FlagsNotJson { body: key.hidden_in(body) },
+            other => other,
+        }
     }
 }
 
@@ -62,13 +77,14 @@ impl Coded for SyncError {
             Self::CohortDownload { .. } => "ERR_EXPERIMENT_COHORT_DOWNLOAD",
             Self::Cohort(_) => "ERR_EXPERIMENT_COHORT_MALFORMED",
             Self::CohortId => "ERR_EXPERIMENT_COHORT_ID",
+            Self::Defect(defect) => defect.code(),
             Self::Interrupted => "ERR_EXPERIMENT_INTERRUPTED",
         }
     }
 }
 
 impl From<tokio::task::JoinError> for SyncError {
-    fn from(_: tokio::task::JoinError) -> Self {
-        Self::Interrupted
+    fn from(error: tokio::task::JoinError) -> Self {
+        if error.is_panic() { Self::Defect(Defect::last()) } else { Self::Interrupted }
     }
 }

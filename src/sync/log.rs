@@ -60,6 +60,12 @@ impl LogLine {
         Self { detail: Some(detail), ..self }
     }
 
+    /// Where work in the background has panicked, which may be tried again: nobody need see the error otherwise.
+    pub(super) fn defect(error: &SyncError) -> Option<Self> {
+        let line = || Self::error("[Experiment] an update failed").with(Detail::Error(error.clone()));
+        matches!(error, SyncError::Defect(_)).then(line)
+    }
+
     /// `event`, because of which flags are polled now. The error event of a stream has always printed as an object.
     pub(super) fn fallback(event: &str, error: &StreamError) -> Self {
         let status = error.status.map_or_else(|| "undefined".to_owned(), |status| status.to_string());

@@ -170,6 +170,15 @@ impl Hub {
         Run { id, machine, wake, session: session.abort_handle(), starting: None }
     }
 
+    /// Has a run begin anew, whatever its machine had come to.
+    fn renew(&self, id: RunId) {
+        let random = self.parts.random.clone();
+        self.with(id, |machine, now| {
+            *machine = Machine::new(self.settings, random);
+            machine.start(now);
+        });
+    }
+
     /// Ends the run, if there is one. The lines that say so.
     fn end(&self) -> Vec<LogLine> {
         let run = self.lock().run.take();

@@ -10,14 +10,15 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{self, BoxFuture, FutureExt};
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::cohorts::Downloads;
-use super::log::{LogLine, SyncObserver};
+use super::log::{Detail, LogLine, SyncObserver};
 use super::machine::{Action, Machine, Sequence};
 use super::updates::{self, Known};
 use super::{Hub, RunId, SyncError, requests};
 use crate::cohort::Cohort;
+use crate::defect::{Defect, contain_future, point};
 use crate::snapshot::Update;
 use crate::transport::stream::{Events, StreamError};
 
@@ -34,7 +35,31 @@ pub(super) async fn run(hub: Arc<Hub>, id: RunId, wake: Arc<Notify>) {
         let (transport, observer) = (Arc::clone(&hub.parts.transport), Arc::clone(&hub.parts.observer));
         Arc::new(Downloads::new(transport, config, observer))
     });
-    Session { hub, id, wake, downloads, stream: None, jobs: Vec::new(), known: None }.work().await;
+    loop {
+        let session = Session {
+            hub: Arc::clone(&hub),
+            id,
+            wake: Arc::clone(&wake),
+            downloads: downloads.clone(),
+            stream: None,
+            jobs: Vec::new(),
+            known: None,
+        };
+        let Err(defect) = contain_future(session.work()).await else { return };
+        recover(&hub, id, defect).await;
+    }
+}
+
+/// After a panic: whoever waits for the start is told, and so is the log; everything begins anew when the next poll would.
+async fn recover(hub: &Hub, id: RunId, defect: Defect) {
+    let error = SyncError::from(defect);
+    hub.parts.observer.log(
+        LogLine::error("[Experiment] synchronisation failed, it starts anew")
+            .with(Detail::Error(error.clone())),
+    );
+    hub.started(id, Err(error));
+    sleep(hub.config.polling_interval).await;
+    hub.renew(id);
 }
 
 struct Session {
@@ -100,6 +125,7 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), Over> {
+        point("synchronisation");
         let actions = self.decide(|machine, _| machine.take_actions())?;
         for action in actions {
             self.perform(action);
@@ -172,7 +198,13 @@ impl Session {
         by_poll: bool,
         update: Result<Update, SyncError>,
     ) -> Result<(), Over> {
-        let Ok(update) = update else { return Ok(()) };
+        let update = match update {
+            Ok(update) => update,
+            Err(error) => {
+                LogLine::defect(&error).into_iter().for_each(|line| self.log(line));
+                return Ok(());
+            }
+        };
         if !self.decide(|machine, _| machine.is_newer(sequence))? {
             return Ok(());
         }
@@ -293,7 +325,8 @@ async fn poll(hub: Arc<Hub>, known: Option<Known>) -> Result<Update, SyncError> 
     let config = &hub.config;
     let flags =
         requests::fetch_flags(&*hub.parts.transport, &config.server_url, &config.deployment_key).await?;
-    updates::parse(flags, known, Arc::clone(&hub.parts.observer)).await
+    let update = updates::parse(flags, known, Arc::clone(&hub.parts.observer)).await;
+    update.map_err(|error| error.without(&config.deployment_key))
 }
 
 async fn poll_cohorts(hub: Arc<Hub>, id: RunId, downloads: Arc<Downloads>) {

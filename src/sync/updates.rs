@@ -10,6 +10,7 @@ use super::SyncError;
 use super::cohorts::Downloads;
 use super::log::{Detail, LogLine, SyncObserver};
 use crate::cohort::Cohort;
+use crate::defect::point;
 use crate::flag::{FlagsError, Problem};
 use crate::plan::Plan;
 use crate::snapshot::{RawFlags, Snapshot, Update, World};
@@ -43,6 +44,7 @@ pub(super) async fn parse(
         return Ok(Update { plan, raw: RawFlags::Array(raw), problems });
     }
     tokio::task::spawn_blocking(move || {
+        point("flags are parsed");
         let raw = match String::from_utf8_lossy(&raw) {
             std::borrow::Cow::Borrowed(_) => raw,
             std::borrow::Cow::Owned(text) => Bytes::from(text),

@@ -24,6 +24,7 @@ use super::queue::Slot;
 use super::shared::{Mode, Shared};
 use super::spool::keeper::Keeper;
 use super::store::{EventStore, Saver, StoreCall, Stored};
+use crate::defect::point;
 use crate::transport::TransportError;
 
 /// Requests at a time when there is a hurry.
@@ -109,6 +110,7 @@ impl Delivery {
 
     pub async fn run(mut self) {
         loop {
+            point("delivery");
             let now = Instant::now();
             let mode = self.look_around(now);
             self.start_requests(now);

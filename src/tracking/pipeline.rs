@@ -17,13 +17,15 @@ use super::dedupe::Dedupe;
 use super::delivery::Delivery;
 use super::endpoint::EventTransport;
 use super::evaluation::Evaluation;
-use super::log::{EventLog, Losses};
+use super::log::{EventLog, Level, Losses};
 use super::queue::{Limits, Queue};
 use super::record::Record;
 use super::shared::{Mode, Shared, State};
 use super::spool;
 use super::spool::keeper::Keeper;
 use super::store::EventStore;
+use crate::defect::{Defect, contain_future};
+use crate::error::Coded;
 
 /// What a pipeline works with.
 #[derive(Clone)]
@@ -81,8 +83,13 @@ impl Pipeline {
         let drainer = Drainer { shared: Arc::clone(&shared), can_drain };
         // Timers of the delivery need the runtime from the start.
         let _guard = handle.enter();
+        let (left, told) = (Arc::clone(&shared), Arc::clone(&log));
         let delivery = Delivery::new(kind, config, shared, transport, log, store, keeper, sender);
-        handle.spawn(delivery.run());
+        handle.spawn(async move {
+            if let Err(defect) = contain_future(delivery.run()).await {
+                give_up(&left, &*told, &defect);
+            }
+        });
         Self { kind, opt_out, dedupe, drainer, closed }
     }
 
@@ -167,6 +174,23 @@ impl Pipeline {
     pub fn drainer(&self) -> Drainer {
         self.drainer.clone()
     }
+}
+
+/// After a panic: nobody may wait for a delivery that is no more. What the spool has is delivered by a later process.
+fn give_up(shared: &Shared, log: &dyn EventLog, defect: &Defect) {
+    let mut state = shared.lock();
+    let events = state.queue.len();
+    state.mode = Mode::Closed;
+    state.queue.clear();
+    state.unspooled = None;
+    state.spool_orders = 0;
+    drop(state);
+    shared.settled.notify_all();
+    let code = defect.code();
+    log.log(
+        Level::Error,
+        &format!("{events} events dropped, and nothing is tracked any more: {defect} ({code})"),
+    );
 }
 
 impl Drop for Pipeline {

@@ -16,6 +16,8 @@ use super::super::config::SpoolConfig;
 use super::super::log::{EventLog, Level};
 use super::super::queue::{Held, OWN};
 use super::{RealDisk, Spool};
+use crate::defect::{Defect, point};
+use crate::error::Coded;
 
 /// What the keeper tells of its work.
 pub(in crate::tracking) trait Client: Send + Sync + 'static {
@@ -104,7 +106,7 @@ struct Work {
 impl Work {
     async fn run(mut self, config: SpoolConfig, prefix: String, mut orders: mpsc::UnboundedReceiver<Order>) {
         let opened = spawn_blocking(move || Spool::open(&config, prefix, Box::new(RealDisk))).await;
-        match opened.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+        match opened.unwrap_or_else(|_| Err(io::Error::other(Defect::last()))) {
             Ok(spool) => self.spool = Some(spool),
             Err(error) => self.log.log(
                 Level::Error,
@@ -112,16 +114,23 @@ impl Work {
             ),
         }
         while let Some(order) = orders.recv().await {
-            let client = Arc::clone(&self.client);
+            let (client, log) = (Arc::clone(&self.client), Arc::clone(&self.log));
             match spawn_blocking(move || {
+                point("the spool");
                 self.carry_out(order);
                 self
             })
             .await
             {
                 Ok(work) => self = work,
-                // It panicked, which is a fault here: nothing more is saved.
+                // Nothing more is saved.
                 Err(_) => {
+                    let defect = Defect::last();
+                    let code = defect.code();
+                    log.log(
+                        Level::Error,
+                        &format!("Events are not saved to the spool any more: {defect} ({code})"),
+                    );
                     client.carried_out();
                     break;
                 }
