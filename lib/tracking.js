@@ -3,7 +3,7 @@
 const native = require('./native');
 
 /**
- * Exposure and assignment tracking: options on their way in, log lines on their way out, and the end of the process.
+ * Exposure and assignment tracking: options and users on their way in, and the end of the process.
  *
  * @typedef {import('../native/index').TrackingOptions} TrackingOptions
  * @typedef {import('../native/index').TrackedUser} TrackedUser
@@ -13,8 +13,6 @@ const native = require('./native');
 /** What a call tracks; both may be. */
 const Kinds = { Assignment: 1, Exposure: 2 };
 
-/** One of analytics' own log levels. */
-const WARN = 2;
 /** How many milliseconds a process is held up: at its natural end, and at `process.exit()`. */
 const EXIT_WAIT_MILLIS = 5000;
 const EXIT_DRAIN_MILLIS = 500;
@@ -46,12 +44,13 @@ function trackingOptions(config) {
     maxQueuedEvents: number(config.maxQueuedEvents),
     spoolDirectory: string(config.spoolDirectory),
     spoolMaxBytes: number(config.spoolMaxBytes),
+    hasTransport: Boolean(config.transportProvider),
+    hasStore: Boolean(config.storageProvider),
   };
 }
 
 /**
- * Tracks an evaluation whose codes the view still holds. Throws where the user's ids or groups cannot be written as
- * JSON.
+ * Tracks an evaluation whose codes the view still holds. Throws where the user's ids or groups cannot be read.
  * @param {Selection} selection
  * @param {number} kinds
  * @param {any} user
@@ -62,10 +61,10 @@ function track(selection, kinds, user) {
   view.native.track(selection.native.id, view.codes, kinds, {
     userShape: shape(userId),
     userId: text(userId),
-    userJson: typeof userId === 'string' ? undefined : json(userId),
+    userJson: idJson(userId),
     deviceShape: shape(deviceId),
     deviceId: text(deviceId),
-    deviceJson: typeof deviceId === 'string' ? undefined : json(deviceId),
+    deviceJson: idJson(deviceId),
     groups: groups ? json(groups) : undefined,
   });
 }
@@ -77,9 +76,23 @@ function shape(id) {
   return typeof id === 'string' ? 2 : 3;
 }
 
+/** What is said in place of JSON where a value has none: its event is dropped, and counted in the pipeline's log. */
+const NO_JSON = '';
+
 /** @param {any} id */
 function text(id) {
-  return id === undefined || id === null ? undefined : String(id);
+  if (typeof id === 'string') return id;
+  try {
+    return id === undefined || id === null ? undefined : String(id);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {any} id */
+function idJson(id) {
+  if (typeof id === 'string') return undefined;
+  return typeof id === 'symbol' ? NO_JSON : json(id);
 }
 
 /**
@@ -87,26 +100,11 @@ function text(id) {
  * @returns {string | undefined}
  */
 function json(value) {
-  return JSON.stringify(value);
-}
-
-/**
- * Takes a pipeline's lines to the logger of its options, or to the console.
- * @param {any} config
- * @param {number} level
- * @param {string} message
- */
-function logLine(config, level, message) {
-  const { loggerProvider, logLevel = WARN } = config;
-  const method = ['error', 'warn', 'log', 'debug'][level - 1];
-  if (loggerProvider) {
-    if (typeof loggerProvider[method] === 'function') loggerProvider[method](message);
-    return;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return NO_JSON;
   }
-  if (level > logLevel) return;
-  const name = method[0].toUpperCase() + method.slice(1);
-  const write = method === 'error' ? console.error : method === 'warn' ? console.warn : console.log;
-  write(`Amplitude Logger [${name}]: ${message}`);
 }
 
 /**
@@ -202,4 +200,4 @@ function living() {
   return found;
 }
 
-module.exports = { Kinds, trackingOptions, track, logLine, deliverAtExit };
+module.exports = { Kinds, trackingOptions, track, deliverAtExit };

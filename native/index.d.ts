@@ -23,9 +23,9 @@ export declare class LocalClient {
   cohortsWith(groupType: string, member: string, ids: string[]): string[]
   /**
    * `receive` gets log lines and the ends of promises; `send` and `open_stream`, where given, make the requests
-   * and open the streams.
+   * and open the streams; `provide` sends and keeps events, where the caller does.
    */
-  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null, openStream?: ((arg0: Order) => void) | undefined | null)
+  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null, openStream?: ((arg0: Order) => void) | undefined | null, provide?: ((arg0: Order) => void) | undefined | null)
   /**
    * Begins synchronisation. Its first success or failure is posted under the number returned.
    *
@@ -259,8 +259,14 @@ export interface NamedIds {
 export interface Order {
   /** By this number the answer finds its way back. */
   id: number
-  /** `request`, `open` (a stream) or `close` (a request or stream nobody waits for any more). */
+  /** `request`, `open` (a stream), `close` (a request or stream nobody waits for any more), or what `providers` order. */
   kind: string
+  /** Whose events it is about: `exposure` or `assignment`. */
+  pipeline?: string
+  /** Of a store. */
+  key?: string
+  /** Whether a body may be compressed. */
+  compress?: boolean
   method?: string
   url?: string
   /** Names and values in turn. */
@@ -343,4 +349,8 @@ export interface TrackingOptions {
   maxQueuedEvents?: number
   spoolDirectory?: string
   spoolMaxBytes?: number
+  /** The caller sends events itself. */
+  hasTransport: boolean
+  /** The caller keeps events itself. */
+  hasStore: boolean
 }

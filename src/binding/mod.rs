@@ -16,6 +16,7 @@ mod flags;
 mod line;
 mod local;
 mod mailbox;
+mod providers;
 mod remote;
 mod runtime;
 mod text;

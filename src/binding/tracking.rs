@@ -10,8 +10,10 @@ use napi::bindgen_prelude::Uint32Array;
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use super::custom::Desk;
 use super::evaluate::HEADER;
 use super::local::LocalClient;
+use super::providers::Provider;
 use super::runtime;
 use super::text::JsText;
 use super::view::View;
@@ -19,7 +21,8 @@ use crate::client::{Audience, Pipelines};
 use crate::key::Secret;
 use crate::tracking::config::{Config, Options, Zone};
 use crate::tracking::{
-    Drainer, Evaluation, HttpEventTransport, Id, Kind, Level, Parts, Pipeline, User, drain_blocking,
+    Drainer, Evaluation, EventStore, EventTransport, HttpEventTransport, Id, Kind, Level, Parts, Pipeline,
+    User, drain_blocking,
 };
 
 /// Options of a pipeline, those that were given. Times in milliseconds.
@@ -45,6 +48,10 @@ pub struct TrackingOptions {
     pub max_queued_events: Option<f64>,
     pub spool_directory: Option<String>,
     pub spool_max_bytes: Option<f64>,
+    /// The caller sends events itself.
+    pub has_transport: bool,
+    /// The caller keeps events itself.
+    pub has_store: bool,
 }
 
 /// What a call of [`View::track`] is for.
@@ -60,16 +67,22 @@ pub(super) fn open_pipelines(
     assignment: Option<TrackingOptions>,
     is_eu: bool,
     audience: &Arc<Audience>,
+    providers: Option<&Desk>,
 ) -> Result<Pipelines> {
     let zone = if is_eu { Zone::Eu } else { Zone::Us };
     let open = |kind, options: TrackingOptions| -> Result<Pipeline> {
         let log = audience.event_log(kind);
+        let provider = || providers.map(|desk| Arc::new(Provider::new(desk.clone(), kind)));
+        let store = provider().filter(|_| options.has_store).map(|store| store as Arc<dyn EventStore>);
+        let transport = match provider().filter(|_| options.has_transport) {
+            Some(transport) => transport as Arc<dyn EventTransport>,
+            None => Arc::new(HttpEventTransport::new(runtime::transport())),
+        };
         let (config, warnings) = Config::new(core_options(options), zone);
         for warning in &warnings {
             log.log(Level::Warn, warning);
         }
-        let transport = Arc::new(HttpEventTransport::new(runtime::transport()));
-        let pipeline = Pipeline::new(kind, config, Parts { transport, log, store: None }, runtime::handle()?);
+        let pipeline = Pipeline::new(kind, config, Parts { transport, log, store }, runtime::handle()?);
         remember(pipeline.drainer());
         Ok(pipeline)
     };
