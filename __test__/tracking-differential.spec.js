@@ -23,7 +23,7 @@ const LOOKED_AT = {
   segmentName: ['All Other Users', '', null, 4, ['s', null], { s: 1 }],
 };
 const KEYS = [' on ', '', 'ключ', '\u00a0k\ufeff', 7, 0, true, null, ['a', null], { k: 1 }, 'a b'];
-const FLAG_KEYS = ['7', '10', ' spaced ', 'フラグ', '😀', '～', 'a b', 'constructor', 'B'];
+const FLAG_KEYS = ['7', '10', ' spaced ', 'フラグ', '😀', '～', 'a b', 'B'];
 
 function metadata(random) {
   const found = {};
