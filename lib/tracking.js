@@ -6,7 +6,6 @@ const native = require('./native');
  * Exposure and assignment tracking: options and users on their way in, and the end of the process.
  *
  * @typedef {import('../native/index').TrackingOptions} TrackingOptions
- * @typedef {import('../native/index').TrackedUser} TrackedUser
  * @typedef {import('./evaluation/view').Selection} Selection
  */
 
@@ -38,8 +37,8 @@ function trackingOptions(config) {
     minIdLength: number(config.minIdLength),
     optOut: Boolean(config.optOut),
     offline: Boolean(config.offline),
-    plan: config.plan ? json(config.plan) : undefined,
-    ingestionMetadata: config.ingestionMetadata ? json(config.ingestionMetadata) : undefined,
+    plan: config.plan ? jsonOf(config.plan) : undefined,
+    ingestionMetadata: config.ingestionMetadata ? jsonOf(config.ingestionMetadata) : undefined,
     maxQueuedBytes: number(config.maxQueuedBytes),
     maxQueuedEvents: number(config.maxQueuedEvents),
     spoolDirectory: string(config.spoolDirectory),
@@ -56,24 +55,25 @@ function trackingOptions(config) {
  * @param {any} user
  */
 function track(selection, kinds, user) {
-  const { view } = selection;
   const { user_id: userId, device_id: deviceId, groups } = user;
-  view.native.track(selection.native.id, view.codes, kinds, {
-    userShape: shape(userId),
-    userId: text(userId),
-    userJson: idJson(userId),
-    deviceShape: shape(deviceId),
-    deviceId: text(deviceId),
-    deviceJson: idJson(deviceId),
-    groups: groups ? json(groups) : undefined,
-  });
+  const { view } = selection;
+  const call =
+    selection.track || (selection.track = view.native.trackFunction(selection.native.id, view.codes));
+  const how = kinds | (shape(userId) << USER_SHAPE) | (shape(deviceId) << DEVICE_SHAPE);
+  const json = groups ? jsonOf(groups) : undefined;
+  if (typeof userId === 'string' && typeof deviceId === 'string') call(how, userId, deviceId, json);
+  else call(how, text(userId), text(deviceId), json, idJson(userId), idJson(deviceId));
 }
+
+/** Where in the first argument it stands what an id is: 0 undefined, 1 null, 2 a string, 3 anything else. */
+const USER_SHAPE = 2;
+const DEVICE_SHAPE = 4;
 
 /** @param {any} id */
 function shape(id) {
+  if (typeof id === 'string') return 2;
   if (id === undefined) return 0;
-  if (id === null) return 1;
-  return typeof id === 'string' ? 2 : 3;
+  return id === null ? 1 : 3;
 }
 
 /** What is said in place of JSON where a value has none: its event is dropped, and counted in the pipeline's log. */
@@ -92,14 +92,14 @@ function text(id) {
 /** @param {any} id */
 function idJson(id) {
   if (typeof id === 'string') return undefined;
-  return typeof id === 'symbol' ? NO_JSON : json(id);
+  return typeof id === 'symbol' ? NO_JSON : jsonOf(id);
 }
 
 /**
  * @param {any} value
  * @returns {string | undefined}
  */
-function json(value) {
+function jsonOf(value) {
   try {
     return JSON.stringify(value);
   } catch {

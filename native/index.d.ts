@@ -85,11 +85,6 @@ export declare class RemoteClient {
 
 /** A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current. */
 export declare class View {
-  /**
-   * Tracks the evaluation whose outcome codes (after a header of two) are in `codes`. `kinds`: 1 an assignment,
-   * 2 an exposure, 3 both.
-   */
-  track(selection: number, codes: Uint32Array, kinds: number, user: TrackedUser): void
   /** How many outcome codes the largest selection writes. */
   get capacity(): number
   /** Whether some selector sees cohort ids as a part of something larger: users must then be enriched first. */
@@ -107,6 +102,8 @@ export declare class View {
   keys(selection: number, start: number, end: number): string[]
   /** Has ready what tracking asks of a selection. */
   prepareTracking(selection: number): void
+  /** A native function that tracks what a selection's evaluation has written into `codes`: see `track.rs`. */
+  trackFunction(selection: number, codes: Uint32Array): (how: number, userId?: string | null, deviceId?: string | null, groups?: string, userJson?: string, deviceJson?: string) => void
   /** The key of a flag, by its index. */
   flagKey(index: number): string
   /** A sentence for every flag some of whose cohorts are not there. */
@@ -311,21 +308,6 @@ export declare function streamFailed(id: number, status: number | undefined | nu
 
 /** The stream's server has answered 200. */
 export declare function streamOpened(id: number): void
-
-/**
- * Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
- * JSON text stands beside its string.
- */
-export interface TrackedUser {
-  userShape: number
-  userId?: string
-  userJson?: string
-  deviceShape: number
-  deviceId?: string
-  deviceJson?: string
-  /** As JSON text, where there are any. */
-  groups?: string
-}
 
 /** Options of a pipeline, those that were given. Times in milliseconds. */
 export interface TrackingOptions {

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{JsValue, Object, Uint32Array, Unknown};
-use napi::{Env, Result};
+use napi::{Env, Result, Status};
 use napi_derive::napi;
 
 use super::evaluate::{Pinned, bind};
 use super::runtime;
 use super::text::JsText;
+use super::track;
 use crate::client::Tracker;
 use crate::ecma::Text;
 use crate::plan::{FlagInfo, Slot};
@@ -24,15 +25,26 @@ pub struct View {
     pinned: Rc<Pinned>,
     tracker: Tracker,
     /// What tracking knows of the plan, once it is asked.
-    prepared: OnceCell<Arc<Prepared>>,
+    prepared: Rc<KnownToTracking>,
     selections: RefCell<Vec<Rc<Selected>>>,
 }
 
 /// What tracking needs of a selection.
-struct Selected {
+pub(super) struct Selected {
     /// The keys of the results, in the order of the codes.
     keys: Vec<Text>,
     layout: OnceCell<Layout>,
+}
+
+impl Selected {
+    pub fn layout(&self) -> &Layout {
+        self.layout.get_or_init(|| Layout::new(self.keys.iter().map(Text::as_bytes)))
+    }
+
+    /// How many codes there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
 }
 
 /// What JavaScript has to read for a slot.
@@ -51,12 +63,29 @@ pub struct SlotDescription {
     pub group: Option<JsText>,
 }
 
+/// What tracking knows of a selection's evaluations.
+pub(super) struct KnownHere {
+    known: Rc<KnownToTracking>,
+    pub selected: Rc<Selected>,
+}
+
+impl KnownHere {
+    /// Nothing, where nobody has prepared it.
+    pub fn prepared(&self) -> Option<&Arc<Prepared>> {
+        self.known.0.get()
+    }
+}
+
 /// What tracking knows of a plan is dropped on another thread where it takes more bytes than this.
 const LARGE_PREPARED: usize = 1 << 20;
 
-impl Drop for View {
+/// A plan's outcomes as tracking wants them, once it does.
+#[derive(Default)]
+struct KnownToTracking(OnceCell<Arc<Prepared>>);
+
+impl Drop for KnownToTracking {
     fn drop(&mut self) {
-        if let Some(prepared) = self.prepared.take().filter(|prepared| prepared.bytes() > LARGE_PREPARED) {
+        if let Some(prepared) = self.0.take().filter(|prepared| prepared.bytes() > LARGE_PREPARED) {
             runtime::discard(prepared);
         }
     }
@@ -67,28 +96,14 @@ impl View {
         Self {
             pinned: Pinned::new(world),
             tracker,
-            prepared: OnceCell::new(),
+            prepared: Rc::default(),
             selections: RefCell::default(),
         }
     }
 
-    pub(super) fn tracker(&self) -> &Tracker {
-        &self.tracker
-    }
-
     /// The plan's outcomes as tracking wants them.
-    pub(super) fn prepared(&self) -> &Arc<Prepared> {
-        self.prepared.get_or_init(|| self.tracker.pipelines().prepared(&self.pinned.snapshot().plan))
-    }
-
-    /// Calls `look` with the layout of a selection and the number of its codes.
-    pub(super) fn with_layout(&self, selection: u32, look: impl FnOnce(&Layout, usize)) {
-        let selected = self.selections.borrow().get(selection as usize).cloned();
-        if let Some(selected) = selected {
-            let layout =
-                selected.layout.get_or_init(|| Layout::new(selected.keys.iter().map(Text::as_bytes)));
-            look(layout, selected.keys.len());
-        }
+    fn prepared(&self) -> &Arc<Prepared> {
+        self.prepared.0.get_or_init(|| self.tracker.pipelines().prepared(&self.pinned.snapshot().plan))
     }
 }
 
@@ -152,7 +167,30 @@ impl View {
     #[napi]
     pub fn prepare_tracking(&self, selection: u32) {
         self.prepared();
-        self.with_layout(selection, |_, _| ());
+        if let Some(selected) = self.selections.borrow().get(selection as usize) {
+            selected.layout();
+        }
+    }
+
+    /// A native function that tracks what a selection's evaluation has written into `codes`: see `track.rs`.
+    #[napi(
+        ts_return_type = "(how: number, userId?: string | null, deviceId?: string | null, groups?: string, userJson?: string, deviceJson?: string) => void"
+    )]
+    pub fn track_function<'env>(
+        &self,
+        env: &'env Env,
+        selection: u32,
+        #[napi(ts_arg_type = "Uint32Array")] codes: Unknown<'env>,
+    ) -> Result<Unknown<'env>> {
+        let selected = self.selections.borrow().get(selection as usize).cloned();
+        let selected = selected.ok_or_else(|| napi::Error::new(Status::InvalidArg, "no such selection"))?;
+        self.prepared();
+        let known = KnownHere { known: Rc::clone(&self.prepared), selected };
+        // SAFETY: the environment and the array are those of this call; the function is made in this environment.
+        unsafe {
+            let function = track::bind(env.raw(), self.tracker.clone(), known, codes.raw())?;
+            Ok(Unknown::from_raw_unchecked(env.raw(), function))
+        }
     }
 
     /// The key of a flag, by its index.
