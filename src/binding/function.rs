@@ -35,11 +35,19 @@ pub(super) unsafe fn function<T: Callee>(env: sys::napi_env, callee: T) -> Resul
     let data = Box::into_raw(Box::new(callee)).cast::<c_void>();
     let mut function = ptr::null_mut();
     // SAFETY: `data` lives until the finalizer below, which runs after the function is gone.
-    let status = unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(call::<T>), data, &mut function) };
+    let status =
+        unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(call::<T>), data, &mut function) };
     if status == sys::Status::napi_ok {
         // SAFETY: hands `data` over to the finalizer.
         let status = unsafe {
-            sys::napi_add_finalizer(env, function, data, Some(finalize::<T>), ptr::null_mut(), ptr::null_mut())
+            sys::napi_add_finalizer(
+                env,
+                function,
+                data,
+                Some(finalize::<T>),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
         };
         if status == sys::Status::napi_ok {
             return Ok(function);
@@ -56,17 +64,16 @@ unsafe extern "C" fn finalize<T: Callee>(env: sys::napi_env, data: *mut c_void, 
 }
 
 /// What JavaScript calls. A panic becomes an exception.
-unsafe extern "C" fn call<T: Callee>(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
+unsafe extern "C" fn call<T: Callee>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut data = ptr::null_mut();
         let mut first = [ptr::null_mut(); FEW];
         let mut count = first.len();
         // SAFETY: `env` and `info` are those of this call; there is room for `count` arguments, and Node-API
         // fills what is not given with `undefined`.
-        unsafe { sys::napi_get_cb_info(env, info, &mut count, first.as_mut_ptr(), ptr::null_mut(), &mut data) };
+        unsafe {
+            sys::napi_get_cb_info(env, info, &mut count, first.as_mut_ptr(), ptr::null_mut(), &mut data)
+        };
         // SAFETY: `data` is what `napi_create_function` was given; it lives as long as the function, which is running.
         unsafe { &*data.cast::<T>() }.call(env, info, &first);
     }));

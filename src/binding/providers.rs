@@ -29,11 +29,7 @@ impl Provider {
             Kind::Exposure => "exposure",
             Kind::Assignment => "assignment",
         };
-        self.desk.clone().ask(Order {
-            kind: kind.to_owned(),
-            pipeline: Some(pipeline.to_owned()),
-            ..order
-        })
+        self.desk.clone().ask(Order { kind: kind.to_owned(), pipeline: Some(pipeline.to_owned()), ..order })
     }
 }
 

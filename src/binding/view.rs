@@ -93,12 +93,7 @@ impl Drop for KnownToTracking {
 
 impl View {
     pub(super) fn new(world: Arc<World>, tracker: Tracker) -> Self {
-        Self {
-            pinned: Pinned::new(world),
-            tracker,
-            prepared: Rc::default(),
-            selections: RefCell::default(),
-        }
+        Self { pinned: Pinned::new(world), tracker, prepared: Rc::default(), selections: RefCell::default() }
     }
 
     /// The plan's outcomes as tracking wants them.

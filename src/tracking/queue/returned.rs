@@ -65,8 +65,12 @@ impl Returned {
 
     /// What is not throttled is due now.
     pub fn hurry(&mut self, now: Instant) {
-        let late: Vec<(Instant, u64)> =
-            self.dues.range((now, u64::MAX)..).filter(|late| !self.throttled.contains(late)).copied().collect();
+        let late: Vec<(Instant, u64)> = self
+            .dues
+            .range((now, u64::MAX)..)
+            .filter(|late| !self.throttled.contains(late))
+            .copied()
+            .collect();
         for (due, first) in late {
             self.dues.remove(&(due, first));
             self.dues.insert((now, first));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ecma::Text;
+use crate::tracking::config::{Config, Options, Zone};
 use crate::tracking::{Evaluation, Id, Kind, Layout, Points, User};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -232,4 +233,16 @@ fn leaving_the_queue_takes_no_longer_the_more_events_there_are() {
     let (few, many) = (cost_of_leaving(250), cost_of_leaving(25_000));
     // A step that looked at all of them would take a hundred times as long.
     assert!(many < 15.0 * few, "{few} and {many} ns");
+}
+
+#[test]
+fn two_hundred_thousand_ordinary_events_stay_inside_the_default_bounds() {
+    let (config, _) = Config::new(Options::default(), Zone::Us);
+    let bounds = Limits { bytes: config.max_queued_bytes, events: config.max_queued_events, ..limits() };
+    let mut queue = Queue::new(bounds);
+    let (plan, now) = (plan(1), Instant::now());
+    for _ in 0..200_000 {
+        queue.push(record(&plan, 1, "123e4567-e89b-12d3-a456-426614174000"), now);
+    }
+    assert_eq!((queue.len(), queue.take_overboard().events), (200_000, 0));
 }
