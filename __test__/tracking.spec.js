@@ -1,65 +1,28 @@
 'use strict';
 
-/** Exposure and assignment events as a server receives them, side by side with upstream's. */
+/** Exposures as a server receives them: what is sent, what is not, and what odd input costs. */
 
-const { spawn } = require('node:child_process');
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
 const test = require('ava');
-const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
-const { Emulator } = require('../emulator');
-const { Random, flags, user } = require('./support/random');
+const {
+  FLAGS,
+  analyticsLog,
+  bootstrapOf,
+  distinct,
+  emulated,
+  expose,
+  exposeMany,
+  pipeline,
+  tracking,
+} = require('./support/tracked');
 
-const silent = { error() {}, warn() {}, info() {}, debug() {}, verbose() {} };
-const quiet = { enable() {}, disable() {}, log() {}, warn() {}, error() {}, debug() {} };
-
-const FLAGS = [
-  {
-    key: 'exp',
-    variants: { on: { key: 'on', value: 'on' }, off: { key: 'off', metadata: { default: true } } },
-    segments: [
-      {
-        conditions: [[{ selector: ['context', 'user', 'user_id'], op: 'is not', values: ['nobody'] }]],
-        variant: 'on',
-        metadata: { segmentName: 'All' },
-      },
-      { variant: 'off' },
-    ],
-    metadata: { experimentKey: 'exp-1', flagVersion: 7 },
-  },
-];
-
-const bootstrapOf = (list) => Object.fromEntries(list.map((flag) => [flag.key, structuredClone(flag)]));
-
-async function emulated(t) {
-  const emulator = await Emulator.start({ apiKey: 'api' });
-  t.teardown(() => emulator.close());
-  return emulator;
-}
-
-const options = (emulator) => ({
-  apiKey: 'api',
-  serverUrl: `${emulator.url}/2/httpapi`,
-  flushIntervalMillis: 20,
-  loggerProvider: quiet,
-});
-
-/** What of an event does not depend on clocks and counters. */
-function essence(event) {
-  const { time, event_id, ...rest } = event;
-  return JSON.stringify(rest);
-}
-
-test.serial('an exposure is sent once, and flush resolves when it has been taken', async (t) => {
+test('an exposure is sent once, and flush resolves when it has been taken', async (t) => {
   const emulator = await emulated(t);
-  const config = { bootstrap: bootstrapOf(FLAGS), exposureConfig: options(emulator), loggerProvider: silent };
-  const client = new ours.LocalEvaluationClient('k', config);
+  const client = tracking(t, ours, pipeline(emulator));
   const subject = { user_id: 'u', device_id: 'd' };
-  for (let i = 0; i < 3; i++) client.evaluateV2(subject, undefined, { tracksExposure: true });
+  for (let i = 0; i < 3; i++) expose(client, subject);
   client.evaluateV2({ user_id: 'not tracked' });
-  client.evaluateV2({ user_id: 'nobody' }, undefined, { tracksExposure: true });
+  expose(client, { user_id: 'nobody' });
   await client.flush();
   t.is(emulator.events().length, 1);
   const [event] = emulator.events();
@@ -67,173 +30,173 @@ test.serial('an exposure is sent once, and flush resolves when it has been taken
   t.is(event.user_id, 'u');
   t.is(event.event_properties['[Experiment] Variant'], 'on');
   t.is(event.event_properties['[Experiment] Experiment Key'], 'exp-1');
-  await client.close();
 });
 
-test.serial('ids that are no JSON cost their own event alone', async (t) => {
-  const emulator = await emulated(t);
-  const errors = [];
-  const client = new ours.LocalEvaluationClient('k', {
-    bootstrap: bootstrapOf(FLAGS),
-    exposureConfig: options(emulator),
-    loggerProvider: { ...silent, error: (message) => errors.push(message) },
-  });
-  const cycle = {};
-  cycle.self = cycle;
-  for (const broken of [
-    { user_id: 5n },
-    { user_id: Symbol('s') },
-    { user_id: 'u', groups: cycle },
-    { user_id: 'fine' },
-  ]) {
-    t.is(client.evaluateV2(broken, undefined, { tracksExposure: true }).exp.key, 'on');
-  }
-  await client.flush();
-  // A symbol has no JSON: its event goes without an id, as upstream's does.
-  t.deepEqual(
-    emulator
-      .events()
-      .map((event) => event.user_id)
-      .sort(),
-    ['fine', undefined],
-  );
-  t.deepEqual(errors, Array(2).fill('[Experiment] an evaluation could not be tracked'));
-});
-
-test.serial('random tracked evaluations reach the server as upstream sends them', async (t) => {
-  const random = new Random(Number(process.env.EXPERIMENT_TEST_SEED || 7));
-  const [theirServer, ourServer] = [await emulated(t), await emulated(t)];
-  const list = flags(random, 10);
-  const make = (module, emulator) =>
-    new module.LocalEvaluationClient('k', {
-      bootstrap: bootstrapOf(list),
-      loggerProvider: silent,
-      exposureConfig: options(emulator),
-      assignmentConfig: options(emulator),
-    });
-  const theirs = make(upstream, theirServer);
-  const our = make(ours, ourServer);
-  const midnight = (at) => Math.floor(at / 86400000);
-  const day = midnight(Date.now());
-  for (let i = 0; i < 2000; i++) {
-    const subject = user(random);
-    const keys = random.chance(0.6)
-      ? undefined
-      : random
-          .some(list, 3)
-          .map((flag) => flag.key)
-          .concat('flag-0');
-    theirs.evaluateV2(structuredClone(subject), keys, { tracksExposure: true });
-    our.evaluateV2(subject, keys, { tracksExposure: true });
-  }
-  await our.flush();
-  const count = ourServer.events().length;
-  t.true(count > 2000, `${count} events`);
-  await theirServer.waitForEvents(count, 90_000);
-  if (midnight(Date.now()) !== day) return t.pass('the day has changed meanwhile');
-  t.deepEqual(ourServer.events().map(essence).sort(), theirServer.events().map(essence).sort());
-});
-
-/**
- * Runs a process that tracks so many events and then does something; says how it ended.
- * @param {{ emulator: Emulator, then: string, events?: number, options?: object }} what
- */
-async function processThatTracks({ emulator, then, events = 50, options = {} }) {
-  const config = {
-    bootstrap: bootstrapOf(FLAGS),
-    exposureConfig: {
-      apiKey: 'api',
-      serverUrl: `${emulator.url}/2/httpapi`,
-      loggerProvider: undefined,
-      logLevel: 0,
-      ...options,
-    },
-  };
-  const script = `
-    const { LocalEvaluationClient } = require(${JSON.stringify(path.join(__dirname, '..'))});
-    const client = new LocalEvaluationClient('k', ${JSON.stringify(config)});
-    for (let i = 0; i < ${events}; i++)
-      client.evaluateV2({ user_id: 'u' + i }, undefined, { tracksExposure: true });
-    ${then}`;
-  const start = Date.now();
-  const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
-  const [code, signal] = await new Promise((resolve) => child.on('exit', (...end) => resolve(end)));
-  return { code, signal, millis: Date.now() - start };
-}
-
-const ids = (emulator) => new Set(emulator.events().map((event) => event.insert_id));
-
-for (const [how, then, exitCode] of [
-  ['a natural end', '', 0],
-  ['process.exit', 'process.exit(0);', 0],
-  [
-    'a SIGTERM whose handler exits',
-    `process.on('SIGTERM', () => process.exit(3)); setInterval(() => {}, 1000); process.kill(process.pid, 'SIGTERM');`,
-    3,
-  ],
-  ['an uncaught exception', `throw new Error('uncaught');`, 1],
-]) {
-  test.serial(`events are delivered at ${how} of the process`, async (t) => {
-    const emulator = await emulated(t);
-    const { code } = await processThatTracks({ emulator, then });
-    t.is(code, exitCode);
-    t.is(emulator.events().length, 50);
-    t.is(ids(emulator).size, 50);
-  });
-}
-
-test.serial('exitDrainMillis of nought turns the drain at process.exit off', async (t) => {
-  const emulator = await emulated(t);
-  const options = { exitDrainMillis: 0, flushIntervalMillis: 60_000 };
-  const { code } = await processThatTracks({ emulator, then: 'process.exit(0);', options });
-  t.is(code, 0);
-  t.is(emulator.events().length, 0);
-});
-
-test.serial('exitWaitMillis bounds the natural end where the server does not answer', async (t) => {
-  const emulator = await emulated(t);
-  emulator.fail('events', { kind: 'silence' });
-  const bounded = { exitWaitMillis: 100, exitDrainMillis: 0 };
-  const short = await processThatTracks({ emulator, then: '', options: bounded });
-  const long = await processThatTracks({ emulator, then: '', options: { ...bounded, exitWaitMillis: 4000 } });
-  t.is(short.code, 0);
-  t.is(long.code, 0);
-  // Both start a process, which takes however long it takes.
-  t.true(long.millis - short.millis > 1500, `${short.millis} and ${long.millis}`);
-});
-
-test.serial(
-  'a killed process loses its events, and with a spool the next process delivers them',
-  async (t) => {
-    const emulator = await emulated(t);
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'spool-'));
-    t.teardown(() => fs.rmSync(directory, { recursive: true, force: true }));
-    const then = `setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1500);`;
-    const waiting = { flushIntervalMillis: 60_000 };
-    t.is((await processThatTracks({ emulator, then, options: waiting })).signal, 'SIGKILL');
-    t.is(emulator.events().length, 0);
-    const options = { ...waiting, spoolDirectory: directory };
-    t.is((await processThatTracks({ emulator, then, options })).signal, 'SIGKILL');
-    t.is(emulator.events().length, 0);
-    const next = await processThatTracks({ emulator, then: 'client.flush();', events: 0, options });
-    t.is(next.code, 0);
-    await emulator.waitForEvents(50, 20_000);
-    t.is(emulator.events().length, 50);
-    t.is(ids(emulator).size, 50);
+const cycle = () => {
+  const group = {};
+  group.self = group;
+  return group;
+};
+const throwing = {
+  toJSON() {
+    throw new Error('not as JSON');
   },
-);
+};
+const textless = Object.create(null);
+const UNABLE = [
+  ['a BigInt for an id', { user_id: 5n }, 'user_id'],
+  ['a BigInt in an id', { device_id: [1, 5n] }, 'device_id'],
+  ['a Symbol for an id', { user_id: Symbol('s') }, 'user_id'],
+  ['an id without a text', { device_id: textless, user_id: 'textless' }, undefined],
+  ['an id that throws', { user_id: 'id', device_id: throwing }, 'device_id'],
+  ['circular groups', { user_id: 'circular', groups: cycle() }, 'groups'],
+  ['a BigInt in groups', { user_id: 'big', groups: { org: [1n] } }, 'groups'],
+  ['groups that throw', { user_id: 'throws', groups: throwing }, 'groups'],
+];
 
-test.serial('events wait for a server that is down, and arrive once it is back', async (t) => {
+for (const [what, hostile, name] of UNABLE) {
+  test(`${what}: that event is dropped and logged, the others go`, async (t) => {
+    const emulator = await emulated(t);
+    const log = analyticsLog();
+    const client = tracking(t, ours, pipeline(emulator, { loggerProvider: log.provider }));
+    exposeMany(client, 3, 'before');
+    t.is(expose(client, hostile).exp.key, 'on');
+    exposeMany(client, 3, 'after');
+    await client.close();
+    const users = emulator.events().map((event) => event.user_id);
+    const others = ['before0', 'before1', 'before2', 'after0', 'after1', 'after2'];
+    if (name === undefined) {
+      // It has JSON, if no text.
+      t.deepEqual(users, others.toSpliced(3, 0, 'textless'));
+      return;
+    }
+    t.deepEqual(users, others);
+    t.deepEqual(log.of('error'), [`1 events dropped: 1 × the user's ${name} is not json (code 0)`]);
+  });
+}
+
+test('a thousand users of whom no event can be made make one line', async (t) => {
+  const emulator = await emulated(t);
+  const log = analyticsLog();
+  const client = tracking(
+    t,
+    ours,
+    pipeline(emulator, { flushIntervalMillis: 60_000, loggerProvider: log.provider }),
+  );
+  for (let i = 0; i < 1000; i++) expose(client, { user_id: BigInt(i) });
+  await client.close();
+  const counts = log.of('error').map((line) => Number(line.match(/^(\d+) events dropped/)[1]));
+  t.is(
+    counts.reduce((sum, count) => sum + count, 0),
+    1000,
+  );
+  t.true(counts.length <= 2, `${counts}`);
+});
+
+test('ids too large for a request are dropped and logged, large ones are sent', async (t) => {
+  const emulator = await emulated(t);
+  const log = analyticsLog();
+  const client = tracking(t, ours, pipeline(emulator, { loggerProvider: log.provider }));
+  expose(client, { user_id: 'x'.repeat(2_000_000) });
+  expose(client, { user_id: 'y'.repeat(400_000) });
+  expose(client, { user_id: 'u' });
+  await client.close();
+  t.deepEqual(
+    emulator.events().map((event) => event.user_id.length),
+    [400_000, 1],
+  );
+  t.regex(log.of('error')[0], /^1 events dropped: 1 × the user's ids and groups are larger than/);
+});
+
+test('lone surrogates reach the server as they are', async (t) => {
+  const emulator = await emulated(t);
+  const client = tracking(t, ours, pipeline(emulator));
+  expose(client, { user_id: 'a\ud83d', device_id: '\udc00b', groups: { org: ['\ud83d'] } });
+  await client.flush();
+  const [event] = emulator.events();
+  t.is(event.user_id, 'a\ud83d');
+  t.is(event.device_id, '\udc00b');
+  t.deepEqual(event.groups, { org: ['\ud83d'] });
+  t.true(event.insert_id.startsWith('a\ud83d \udc00b '));
+});
+
+test('options that cannot be written as JSON are left out with a warning', async (t) => {
+  const emulator = await emulated(t);
+  const log = analyticsLog();
+  const options = { plan: cycle(), ingestionMetadata: { sourceName: 1n }, loggerProvider: log.provider };
+  const client = tracking(t, ours, pipeline(emulator, options));
+  expose(client, { user_id: 'u' });
+  await client.flush();
+  const [event] = emulator.events();
+  t.false('plan' in event || 'ingestion_metadata' in event);
+  t.deepEqual(log.of('warn'), [
+    'plan cannot be sent and is left out',
+    'ingestionMetadata cannot be sent and is left out',
+  ]);
+});
+
+test('later changes do not reach recorded events', async (t) => {
+  const emulator = await emulated(t);
+  const bootstrap = bootstrapOf(FLAGS);
+  const client = tracking(t, ours, pipeline(emulator, { flushIntervalMillis: 60_000 }), { bootstrap });
+  const user = { user_id: 'u', device_id: 'd', groups: { org: ['acme'] } };
+  const variants = expose(client, user);
+  user.user_id = 'changed';
+  user.groups.org.push('changed');
+  user.groups.team = ['changed'];
+  variants.exp.metadata.experimentKey = 'changed';
+  variants.exp.metadata.changed = true;
+  variants.exp.key = 'changed';
+  bootstrap.exp.metadata.experimentKey = 'changed';
+  client.cache.clear();
+  await client.flush();
+  const [event] = emulator.events();
+  t.deepEqual(event.groups, { org: ['acme'] });
+  t.deepEqual(event.event_properties.metadata, {
+    experimentKey: 'exp-1',
+    flagVersion: 7,
+    segmentName: 'All',
+  });
+  t.false(JSON.stringify(emulator.events()).includes('changed'));
+});
+
+test('two kinds are two pipelines: each with its own batches, numbers and memory of repetitions', async (t) => {
+  const emulator = await emulated(t);
+  const client = tracking(t, ours, pipeline(emulator, { cacheCapacity: 1 }), {
+    assignmentConfig: pipeline(emulator, { flushQueueSize: 2 }),
+  });
+  for (const name of ['a', 'b', 'a', 'b']) expose(client, { user_id: name });
+  await client.flush();
+  const of = (type) => emulator.events().filter((event) => event.event_type === `[Experiment] ${type}`);
+  t.deepEqual(
+    of('Exposure').map((event) => [event.user_id, event.event_id]),
+    ['a', 'b', 'a', 'b'].map((name, index) => [name, index]),
+  );
+  t.deepEqual(
+    of('Assignment').map((event) => [event.user_id, event.event_id]),
+    ['a', 'b'].map((name, index) => [name, index]),
+  );
+});
+
+test('tracking goes on after stop, and ends with close', async (t) => {
+  const emulator = await emulated(t);
+  const client = tracking(t, ours, pipeline(emulator));
+  client.stop();
+  exposeMany(client, 2, 'stopped');
+  await client.close();
+  expose(client, { user_id: 'closed' });
+  await client.flush();
+  t.is(distinct(emulator), 2);
+});
+
+test('events wait for a server that fails, and arrive once it is well', async (t) => {
   const emulator = await emulated(t);
   emulator.fail('events', { kind: 'close', times: 2 });
-  const client = new ours.LocalEvaluationClient('k', {
-    bootstrap: bootstrapOf(FLAGS),
-    exposureConfig: { apiKey: 'api', serverUrl: `${emulator.url}/2/httpapi`, loggerProvider: quiet },
-  });
-  for (let i = 0; i < 50; i++) client.evaluateV2({ user_id: `u${i}` }, undefined, { tracksExposure: true });
+  const client = tracking(t, ours, pipeline(emulator));
+  exposeMany(client, 50);
   await client.flush();
   t.is(emulator.events().length, 50);
-  t.is(ids(emulator).size, 50);
+  t.is(distinct(emulator), 50);
 });
 
 test.serial('however many clients track, the process is listened to once', (t) => {

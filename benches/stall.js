@@ -3,13 +3,25 @@
 /**
  * How long the event loop of this thread stands still. A loop of immediates notes the time between its turns. Time in
  * which the thread wanted to run and the machine let others run first is not the measured program's and is taken off,
- * where the system says how much it was (Linux); waiting for locks and for memory counts.
+ * where the system says how much it was (Linux); waiting for locks and for memory counts. And how long it has run.
  */
 
 const fs = require('node:fs');
 
 /** The scheduler's account of this thread: nanoseconds run, nanoseconds waited for a processor, times run. */
 const ACCOUNT = '/proc/thread-self/schedstat';
+
+/**
+ * Nanoseconds that this thread has had a processor for, to a few milliseconds.
+ * @returns {number | undefined} nothing, where the system does not say
+ */
+function timeRun() {
+  try {
+    return Number(fs.readFileSync(ACCOUNT, 'latin1').split(' ')[0]);
+  } catch {
+    return undefined;
+  }
+}
 
 class StallMeter {
   constructor() {
@@ -55,4 +67,4 @@ class StallMeter {
   }
 }
 
-module.exports = { StallMeter };
+module.exports = { StallMeter, timeRun };

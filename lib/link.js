@@ -9,7 +9,9 @@ const { shares, sharing } = require('./sharing');
 const { takeOrders } = require('./transport/orders');
 const { takeAgentStreamOrders } = require('./transport/node-streams');
 const { takeStreamOrders } = require('./transport/streams');
-const { deliverAtExit, logLine, trackingOptions } = require('./tracking');
+const { eventLog } = require('./event-log');
+const { takeProviderOrders } = require('./providers');
+const { deliverAtExit, trackingOptions } = require('./tracking');
 const native = require('./native');
 
 /**
@@ -36,6 +38,10 @@ class Link {
     this.onInstalled = () => {};
     /** Resolves when they are those that are evaluated. */
     this.evaluated = () => Promise.resolve();
+    const logs = {
+      exposureLog: eventLog(config.exposureConfig || {}),
+      assignmentLog: eventLog(config.assignmentConfig || {}),
+    };
     // What hears is kept by the native side and must not keep the client from being collected.
     const weak = new WeakRef(this);
     this.mailbox = new Mailbox((message) => {
@@ -43,10 +49,8 @@ class Link {
         if (store && message.text !== undefined) store.replace(flagMap(JSON.parse(message.text)));
         const link = weak.deref();
         if (link) link.onInstalled();
-      } else if (message.kind === 'exposureLog') {
-        logLine(config.exposureConfig, /** @type {number} */ (message.level), String(message.message));
-      } else if (message.kind === 'assignmentLog') {
-        logLine(config.assignmentConfig, /** @type {number} */ (message.level), String(message.message));
+      } else if (message.kind === 'exposureLog' || message.kind === 'assignmentLog') {
+        logs[message.kind](/** @type {number} */ (message.level), String(message.message));
       } else {
         log(logger, message);
       }
@@ -59,6 +63,7 @@ class Link {
       this.mailbox.receive,
       requests(config, parts),
       streams(config, parts),
+      takeProviderOrders(config),
     );
     this.flags = new NativeFlags(this.native, logger, isShared);
     this.cohorts = new NativeCohorts(this.native);

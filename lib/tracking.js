@@ -3,18 +3,15 @@
 const native = require('./native');
 
 /**
- * Exposure and assignment tracking: options on their way in, log lines on their way out, and the end of the process.
+ * Exposure and assignment tracking: options and users on their way in, and the end of the process.
  *
  * @typedef {import('../native/index').TrackingOptions} TrackingOptions
- * @typedef {import('../native/index').TrackedUser} TrackedUser
  * @typedef {import('./evaluation/view').Selection} Selection
  */
 
 /** What a call tracks; both may be. */
 const Kinds = { Assignment: 1, Exposure: 2 };
 
-/** One of analytics' own log levels. */
-const WARN = 2;
 /** How many milliseconds a process is held up: at its natural end, and at `process.exit()`. */
 const EXIT_WAIT_MILLIS = 5000;
 const EXIT_DRAIN_MILLIS = 500;
@@ -40,73 +37,74 @@ function trackingOptions(config) {
     minIdLength: number(config.minIdLength),
     optOut: Boolean(config.optOut),
     offline: Boolean(config.offline),
-    plan: config.plan ? json(config.plan) : undefined,
-    ingestionMetadata: config.ingestionMetadata ? json(config.ingestionMetadata) : undefined,
+    plan: config.plan ? jsonOf(config.plan) : undefined,
+    ingestionMetadata: config.ingestionMetadata ? jsonOf(config.ingestionMetadata) : undefined,
     maxQueuedBytes: number(config.maxQueuedBytes),
     maxQueuedEvents: number(config.maxQueuedEvents),
     spoolDirectory: string(config.spoolDirectory),
     spoolMaxBytes: number(config.spoolMaxBytes),
+    hasTransport: Boolean(config.transportProvider),
+    hasStore: Boolean(config.storageProvider),
   };
 }
 
 /**
- * Tracks an evaluation whose codes the view still holds. Throws where the user's ids or groups cannot be written as
- * JSON.
+ * Tracks an evaluation whose codes the view still holds. Throws where the user's ids or groups cannot be read.
  * @param {Selection} selection
  * @param {number} kinds
  * @param {any} user
  */
 function track(selection, kinds, user) {
-  const { view } = selection;
   const { user_id: userId, device_id: deviceId, groups } = user;
-  view.native.track(selection.native.id, view.codes, kinds, {
-    userShape: shape(userId),
-    userId: text(userId),
-    userJson: typeof userId === 'string' ? undefined : json(userId),
-    deviceShape: shape(deviceId),
-    deviceId: text(deviceId),
-    deviceJson: typeof deviceId === 'string' ? undefined : json(deviceId),
-    groups: groups ? json(groups) : undefined,
-  });
+  const { view } = selection;
+  const call =
+    selection.track || (selection.track = view.native.trackFunction(selection.native.id, view.codes));
+  const how = kinds | (shape(userId) << USER_SHAPE) | (shape(deviceId) << DEVICE_SHAPE);
+  const json = groups ? jsonOf(groups) : undefined;
+  if (typeof userId === 'string' && typeof deviceId === 'string') call(how, userId, deviceId, json);
+  else call(how, text(userId), text(deviceId), json, idJson(userId), idJson(deviceId));
 }
+
+/** Where in the first argument it stands what an id is: 0 undefined, 1 null, 2 a string, 3 anything else. */
+const USER_SHAPE = 2;
+const DEVICE_SHAPE = 4;
 
 /** @param {any} id */
 function shape(id) {
+  if (typeof id === 'string') return 2;
   if (id === undefined) return 0;
-  if (id === null) return 1;
-  return typeof id === 'string' ? 2 : 3;
+  return id === null ? 1 : 3;
 }
+
+/** What is said in place of JSON where a value has none: its event is dropped, and counted in the pipeline's log. */
+const NO_JSON = '';
 
 /** @param {any} id */
 function text(id) {
-  return id === undefined || id === null ? undefined : String(id);
+  if (typeof id === 'string') return id;
+  try {
+    return id === undefined || id === null ? undefined : String(id);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {any} id */
+function idJson(id) {
+  if (typeof id === 'string') return undefined;
+  return typeof id === 'symbol' ? NO_JSON : jsonOf(id);
 }
 
 /**
  * @param {any} value
  * @returns {string | undefined}
  */
-function json(value) {
-  return JSON.stringify(value);
-}
-
-/**
- * Takes a pipeline's lines to the logger of its options, or to the console.
- * @param {any} config
- * @param {number} level
- * @param {string} message
- */
-function logLine(config, level, message) {
-  const { loggerProvider, logLevel = WARN } = config;
-  const method = ['error', 'warn', 'log', 'debug'][level - 1];
-  if (loggerProvider) {
-    if (typeof loggerProvider[method] === 'function') loggerProvider[method](message);
-    return;
+function jsonOf(value) {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return NO_JSON;
   }
-  if (level > logLevel) return;
-  const name = method[0].toUpperCase() + method.slice(1);
-  const write = method === 'error' ? console.error : method === 'warn' ? console.warn : console.log;
-  write(`Amplitude Logger [${name}]: ${message}`);
 }
 
 /**
@@ -202,4 +200,4 @@ function living() {
   return found;
 }
 
-module.exports = { Kinds, trackingOptions, track, logLine, deliverAtExit };
+module.exports = { Kinds, trackingOptions, track, deliverAtExit };

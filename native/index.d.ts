@@ -23,9 +23,9 @@ export declare class LocalClient {
   cohortsWith(groupType: string, member: string, ids: string[]): string[]
   /**
    * `receive` gets log lines and the ends of promises; `send` and `open_stream`, where given, make the requests
-   * and open the streams.
+   * and open the streams; `provide` sends and keeps events, where the caller does.
    */
-  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null, openStream?: ((arg0: Order) => void) | undefined | null)
+  constructor(settings: LocalSettings, receive: (arg0: Message) => void, send?: ((arg0: Order) => void) | undefined | null, openStream?: ((arg0: Order) => void) | undefined | null, provide?: ((arg0: Order) => void) | undefined | null)
   /**
    * Begins synchronisation. Its first success or failure is posted under the number returned.
    *
@@ -85,11 +85,6 @@ export declare class RemoteClient {
 
 /** A plan pinned for evaluation. It stays usable after an update; [`View::renew`] says whether it is current. */
 export declare class View {
-  /**
-   * Tracks the evaluation whose outcome codes (after a header of two) are in `codes`. `kinds`: 1 an assignment,
-   * 2 an exposure, 3 both.
-   */
-  track(selection: number, codes: Uint32Array, kinds: number, user: TrackedUser): void
   /** How many outcome codes the largest selection writes. */
   get capacity(): number
   /** Whether some selector sees cohort ids as a part of something larger: users must then be enriched first. */
@@ -107,6 +102,8 @@ export declare class View {
   keys(selection: number, start: number, end: number): string[]
   /** Has ready what tracking asks of a selection. */
   prepareTracking(selection: number): void
+  /** A native function that tracks what a selection's evaluation has written into `codes`: see `track.rs`. */
+  trackFunction(selection: number, codes: Uint32Array): (how: number, userId?: string | null, deviceId?: string | null, groups?: string, userJson?: string, deviceJson?: string) => void
   /** The key of a flag, by its index. */
   flagKey(index: number): string
   /** A sentence for every flag some of whose cohorts are not there. */
@@ -259,8 +256,14 @@ export interface NamedIds {
 export interface Order {
   /** By this number the answer finds its way back. */
   id: number
-  /** `request`, `open` (a stream) or `close` (a request or stream nobody waits for any more). */
+  /** `request`, `open` (a stream), `close` (a request or stream nobody waits for any more), or what `providers` order. */
   kind: string
+  /** Whose events it is about: `exposure` or `assignment`. */
+  pipeline?: string
+  /** Of a store. */
+  key?: string
+  /** Whether a body may be compressed. */
+  compress?: boolean
   method?: string
   url?: string
   /** Names and values in turn. */
@@ -306,21 +309,6 @@ export declare function streamFailed(id: number, status: number | undefined | nu
 /** The stream's server has answered 200. */
 export declare function streamOpened(id: number): void
 
-/**
- * Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
- * JSON text stands beside its string.
- */
-export interface TrackedUser {
-  userShape: number
-  userId?: string
-  userJson?: string
-  deviceShape: number
-  deviceId?: string
-  deviceJson?: string
-  /** As JSON text, where there are any. */
-  groups?: string
-}
-
 /** Options of a pipeline, those that were given. Times in milliseconds. */
 export interface TrackingOptions {
   apiKey?: string
@@ -343,4 +331,8 @@ export interface TrackingOptions {
   maxQueuedEvents?: number
   spoolDirectory?: string
   spoolMaxBytes?: number
+  /** The caller sends events itself. */
+  hasTransport: boolean
+  /** The caller keeps events itself. */
+  hasStore: boolean
 }

@@ -45,10 +45,16 @@ function newClient(options) {
   return new LocalEvaluationClient('server-key', config);
 }
 
-/** @param {InstanceType<typeof LocalEvaluationClient>} client */
+/**
+ * Evaluates a user not seen before.
+ * @param {InstanceType<typeof LocalEvaluationClient>} client
+ * @returns {number} how many events that makes
+ */
 function track(client) {
   const user = { ...realisticUser(0), user_id: `user-${users++}` };
-  return Object.keys(client.evaluateV2(user, undefined, { tracksExposure: true })).length;
+  const variants = Object.values(client.evaluateV2(user, undefined, { tracksExposure: true }));
+  // Default variants are not exposed.
+  return variants.filter(({ metadata }) => !metadata || !(/** @type {any} */ (metadata).default)).length;
 }
 
 /** So many events wait, then all are delivered: how long the loop stands still meanwhile. */

@@ -168,6 +168,8 @@ class Selection {
     this.keys = [];
     this.uses = 0;
     this.read = reader.interpret(native.slots, native.evaluate, view.codes);
+    /** @type {ReturnType<NativeView['trackFunction']> | undefined} made when something is tracked */
+    this.track = undefined;
     /** @type {((codes: Uint32Array) => any)[]} one a pattern of absent flags, as they come up */
     this.makers = [];
   }

@@ -153,6 +153,7 @@ const TOLD = [
   'RemoteClient.finalize',
   'View.finalize',
   'evaluate.finalize',
+  'track.finalize',
   'line.closed',
   'discard',
 ];
@@ -253,6 +254,11 @@ const SCENARIOS = {
   'RemoteClient.finalize': dropped(() => new native.RemoteClient(() => {})),
   'View.finalize': dropped(() => bare().view()),
   'evaluate.finalize': dropped(() => bare().view().select(undefined, new Uint32Array(8))),
+  'track.finalize': dropped(() => {
+    const view = bare().view();
+    const codes = new Uint32Array(8);
+    view.trackFunction(view.select(undefined, codes).id, codes);
+  }),
   'line.closed': dropped(bare),
   discard: dropped(() => {
     const client = bare();

@@ -45,6 +45,7 @@ const remote = new native.RemoteClient(receive);
 const view = local.view();
 const codes = new Uint32Array(8);
 const selection = view.select(undefined, codes);
+const track = view.trackFunction(selection.id, codes);
 /** No request and no stream has this number. */
 const NOBODY = 2 ** 32 - 1;
 
@@ -82,8 +83,9 @@ const CALLS = {
   'View.unavailable': () => view.unavailable(),
   'View.select': () => view.select(undefined, codes),
   'View.outcome': () => view.outcome(1),
-  'View.track': () => view.track(selection.id, codes, 3, { userShape: 2, userId: 'u', deviceShape: 0 }),
+  'View.track_function': () => view.trackFunction(selection.id, codes),
   evaluate: () => selection.evaluate(),
+  track: () => track(3 | (2 << 2), 'u'),
   cohort_ids: () => native.cohortIds(FLAGS),
   cookie_name: () => native.cookieName('0123456789', true),
   cookie_parse: () => native.cookieParse('a.b.c'),

@@ -16,6 +16,7 @@ const NAMED = [
   /\bcontained_finally\(\s*"([^"]+)"/g,
   /\bpoint\(\s*"([^"]+)"/g,
   /\.promise\(\s*env,\s*"([^"]+)"/g,
+  /\bconst (?:CALL|END): &'static str = "([^"]+)"/g,
   /impl Parcel for \w+ \{\s*const NAME: &'static str = "([^"]+)"/g,
 ];
 

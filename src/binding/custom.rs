@@ -30,11 +30,18 @@ use crate::transport::{Method, Request, Response, Transport, TransportError, Tra
 
 /// What JavaScript is asked to do.
 #[napi(object, object_from_js = false)]
+#[derive(Default)]
 pub struct Order {
     /// By this number the answer finds its way back.
     pub id: u32,
-    /// `request`, `open` (a stream) or `close` (a request or stream nobody waits for any more).
+    /// `request`, `open` (a stream), `close` (a request or stream nobody waits for any more), or what `providers` order.
     pub kind: String,
+    /// Whose events it is about: `exposure` or `assignment`.
+    pub pipeline: Option<String>,
+    /// Of a store.
+    pub key: Option<String>,
+    /// Whether a body may be compressed.
+    pub compress: Option<bool>,
     pub method: Option<String>,
     pub url: Option<String>,
     /// Names and values in turn.
@@ -86,11 +93,17 @@ impl Desk {
         self.0.post(order);
     }
 
-    fn open(&self, kind: &str, request: Request) -> Slip {
+    fn open(&self, order: Order) -> Slip {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let slip = Slip { id, desk: self.clone() };
-        self.place(Order {
-            id,
+        self.place(Order { id, ..order });
+        slip
+    }
+}
+
+impl Order {
+    fn of(kind: &str, request: Request) -> Self {
+        Self {
             kind: kind.to_owned(),
             method: Some(
                 match request.method {
@@ -105,8 +118,8 @@ impl Desk {
             ),
             body: request.body.map(|body| Uint8Array::from(body.to_vec())),
             timeout_millis: request.deadline.map(|deadline| deadline.as_secs_f64() * 1e3),
-        });
-        slip
+            ..Self::default()
+        }
     }
 }
 
@@ -122,20 +135,13 @@ impl Drop for Slip {
     fn drop(&mut self) {
         let waited = lock(&REQUESTS).remove(&self.id).is_some() | lock(&STREAMS).remove(&self.id).is_some();
         if waited {
-            self.desk.place(Order {
-                id: self.id,
-                kind: "close".to_owned(),
-                method: None,
-                url: None,
-                headers: None,
-                body: None,
-                timeout_millis: None,
-            });
+            self.desk.place(Order { id: self.id, kind: "close".to_owned(), ..Order::default() });
         }
     }
 }
 
-type Answer = Result<(u16, Option<Duration>, Bytes), TransportError>;
+/// A status, how long to wait before asking again, and a body.
+pub(super) type Answer = Result<(u16, Option<Duration>, Bytes), TransportError>;
 
 /// Answers that are waited for, of all clients and threads: the numbers are unique in the process.
 static REQUESTS: LazyLock<Mutex<HashMap<u32, oneshot::Sender<Answer>>>> = LazyLock::new(Mutex::default);
@@ -157,35 +163,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Transport for Desk {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
-        let desk = self.clone();
+        let deadline = request.deadline;
+        let answer = self.clone().ask(Order::of("request", request));
         async move {
-            let (sender, receiver) = oneshot::channel();
-            let deadline = request.deadline;
-            let answer = async move {
-                let slip = desk.open_request(request, sender);
-                let (status, retry_after, body) = receiver.await.map_err(|_| gone())??;
-                drop(slip);
+            let response = async {
+                let (status, retry_after, body) = answer.await?;
                 let body = stream::once(async { Ok(body) }).boxed();
                 Ok(Response { status, retry_after, body })
             };
-            within(deadline, answer).await
+            within(deadline, response).await
         }
         .boxed()
     }
 }
 
 impl Desk {
-    fn open_request(&self, request: Request, sender: oneshot::Sender<Answer>) -> Slip {
+    /// Places an order, once it is waited for, that is answered by [`settle_request`].
+    pub(super) async fn ask(self, order: Order) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let _slip = self.open_request(order, sender);
+        receiver.await.map_err(|_| gone())?
+    }
+
+    fn open_request(&self, order: Order, sender: oneshot::Sender<Answer>) -> Slip {
         // The lock is held while the order is placed, so that the answer cannot come before the claim.
         let mut requests = lock(&REQUESTS);
-        let slip = self.open("request", request);
+        let slip = self.open(order);
         requests.insert(slip.id, sender);
         slip
     }
 
     fn open_stream(&self, request: Request, stream: OpenStream) -> Slip {
         let mut streams = lock(&STREAMS);
-        let slip = self.open("open", request);
+        let slip = self.open(Order::of("open", request));
         streams.insert(slip.id, stream);
         slip
     }

@@ -12,11 +12,10 @@ use std::sync::Arc;
 
 use napi::{Result, Status, sys};
 
-use super::contain::{contained_finally, throw};
+use super::function::{Callee, FEW, function};
 use super::runtime;
 use super::text::push_string;
 use super::view::Selected;
-use crate::defect::{contain, point};
 use crate::evaluation::{self, CohortSource, Scratch, SlotBuffer, Slots};
 use crate::plan::Selection;
 use crate::snapshot::{Snapshot, World};
@@ -94,7 +93,7 @@ fn discard(snapshot: Arc<Snapshot>) {
 struct Bound {
     pinned: Rc<Pinned>,
     selection: Selection,
-    /// Lives as long as the function: tracking finds it by its number.
+    /// Lives as long as the function: the view finds it by its number.
     _selected: Rc<Selected>,
     /// Slot to argument; slots of other selections have none.
     argument_of_slot: Vec<u32>,
@@ -139,6 +138,21 @@ impl Codes {
         }
         Ok(Self { data: data.cast(), length, reference })
     }
+
+    /// # Safety
+    /// There must be no other reference to the codes: of any function's, for as long as this one is used.
+    #[allow(clippy::mut_from_ref, reason = "the memory is JavaScript's, which knows no references of ours")]
+    pub unsafe fn get(&self) -> &mut [u32] {
+        // SAFETY: the memory is kept alive by the reference and is never detached: JavaScript code outside of
+        // this package does not get hold of it.
+        unsafe { std::slice::from_raw_parts_mut(self.data, self.length) }
+    }
+
+    /// Lets go of the array. Called once, last.
+    pub fn release(&self, env: sys::napi_env) {
+        // SAFETY: the reference was made in this environment and is deleted once.
+        unsafe { sys::napi_delete_reference(env, self.reference) };
+    }
 }
 
 /// Makes the native function of a selection.
@@ -165,71 +179,24 @@ pub unsafe fn bind(
     for (index, &slot) in selection.slots.iter().enumerate() {
         argument_of_slot[slot as usize] = index as u32;
     }
-    let bound = Box::into_raw(Box::new(Bound {
-        pinned,
-        selection,
-        _selected: selected,
-        argument_of_slot,
-        codes,
-        patterns: RefCell::default(),
-    }));
-    let mut function = ptr::null_mut();
-    // SAFETY: `bound` lives until the finalizer below, which runs after the function is gone.
-    let status =
-        unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(call), bound.cast(), &mut function) };
-    if status == sys::Status::napi_ok {
-        // SAFETY: hands `bound` over to the finalizer.
-        let status = unsafe {
-            sys::napi_add_finalizer(
-                env,
-                function,
-                bound.cast(),
-                Some(finalize),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        };
-        if status == sys::Status::napi_ok {
-            return Ok(function);
-        }
-    }
-    Err(napi::Error::new(Status::GenericFailure, "the evaluation function could not be created"))
+    let patterns = RefCell::default();
+    let bound = Bound { pinned, selection, _selected: selected, argument_of_slot, codes, patterns };
+    // SAFETY: the caller vouches for `env`.
+    unsafe { function(env, bound) }
 }
 
-/// Frees a [`Bound`] once its function has been collected.
-unsafe extern "C" fn finalize(env: sys::napi_env, bound: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: `bound` came from `Box::into_raw` in `bind`, and a finalizer runs once.
-    let bound = unsafe { Box::from_raw(bound.cast::<Bound>()) };
-    // SAFETY: the reference was made in this environment and is deleted once.
-    unsafe { sys::napi_delete_reference(env, bound.codes.reference) };
-    contained_finally("evaluate.finalize", || drop(bound));
-}
+impl Callee for Bound {
+    const CALL: &'static str = "evaluate";
+    const END: &'static str = "evaluate.finalize";
 
-/// Most selections read no more slots than this.
-const FEW_ARGUMENTS: usize = 6;
-
-/// What JavaScript calls. A panic becomes an exception.
-unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let outcome = contain(|| {
-        point("evaluate");
-        let mut data = ptr::null_mut();
-        let mut arguments = [ptr::null_mut(); FEW_ARGUMENTS];
-        let mut count = arguments.len();
-        // SAFETY: `env` and `info` are those of this call; there is room for `count` arguments, and Node-API
-        // fills what is not given with `undefined`.
-        unsafe {
-            sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data)
-        };
-        // SAFETY: `data` is the `Bound` given to `napi_create_function`; it lives as long as the function,
-        // which is running.
-        let bound = unsafe { &*data.cast::<Bound>() };
-        let wanted = bound.selection.slots.len();
-        if wanted <= FEW_ARGUMENTS {
-            return bound.run(env, &arguments);
+    fn call(&self, env: sys::napi_env, info: sys::napi_callback_info, first: &[sys::napi_value; FEW]) {
+        let wanted = self.selection.slots.len();
+        if wanted <= FEW {
+            return self.run(env, first);
         }
         let mut arguments = vec![ptr::null_mut(); wanted];
         let mut count = wanted;
-        // SAFETY: as above.
+        // SAFETY: `env` and `info` are those of this call; there is room for `count` arguments.
         unsafe {
             sys::napi_get_cb_info(
                 env,
@@ -240,21 +207,18 @@ unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> 
                 ptr::null_mut(),
             )
         };
-        bound.run(env, &arguments);
-    });
-    if let Err(defect) = outcome {
-        // SAFETY: the environment is that of this call.
-        unsafe { throw(env, &defect) };
+        self.run(env, &arguments);
     }
-    ptr::null_mut()
+
+    fn release(&self, env: sys::napi_env) {
+        self.codes.release(env);
+    }
 }
 
 impl Bound {
     fn run(&self, env: sys::napi_env, arguments: &[sys::napi_value]) {
-        // SAFETY: `codes` is kept alive by its reference and is never detached: JavaScript code outside of
-        // this package does not get hold of it. No other reference to its memory exists during this call,
-        // in which no JavaScript runs.
-        let codes = unsafe { std::slice::from_raw_parts_mut(self.codes.data, self.codes.length) };
+        // SAFETY: no other reference to the codes exists during this call, in which no JavaScript runs.
+        let codes = unsafe { self.codes.get() };
         let enriched = codes[0] == ENRICHED;
         if self.pinned.epoch.get() != self.pinned.world.epoch() {
             codes[0] = STALE;

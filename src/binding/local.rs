@@ -17,7 +17,7 @@ use super::runtime;
 use super::text::JsText;
 use super::tracking::{TrackingOptions, open_pipelines};
 use super::view::View;
-use crate::client::{Audience, Client, Listener, Parts, Registry};
+use crate::client::{Audience, Client, Listener, Parts, Pipelines, Registry};
 use crate::config::{CohortConfig, LocalConfig, duration_from_millis};
 use crate::ecma::Text;
 use crate::error::Coded;
@@ -117,7 +117,7 @@ impl LocalClient {
 #[napi]
 impl LocalClient {
     /// `receive` gets log lines and the ends of promises; `send` and `open_stream`, where given, make the requests
-    /// and open the streams.
+    /// and open the streams; `provide` sends and keeps events, where the caller does.
     #[napi(constructor)]
     pub fn new(
         env: &Env,
@@ -125,6 +125,7 @@ impl LocalClient {
         receive: Function<'_, FnArgs<(Message,)>, ()>,
         send: Option<Function<'_, FnArgs<(Order,)>, ()>>,
         open_stream: Option<Function<'_, FnArgs<(Order,)>, ()>>,
+        provide: Option<Function<'_, FnArgs<(Order,)>, ()>>,
     ) -> Result<Self> {
         contained(env, "LocalClient.new", || {
             let transport: Arc<dyn Transport> = match send {
@@ -136,6 +137,7 @@ impl LocalClient {
                 Some(open) => Arc::new(Desk::new(open)?),
                 None => runtime::event_source(),
             };
+            let providers = provide.map(Desk::new).transpose()?;
             let waiting = Mailbox::open(receive)?;
             let listener =
                 Arc::new(Ear { mailbox: waiting.mailbox().clone(), reports_flags: settings.reports_flags });
@@ -144,8 +146,16 @@ impl LocalClient {
                 Some(Sharing { name, bootstrap }) => (Some(name), Some(bootstrap)),
                 None => (None, None),
             };
-            let make =
-                |audience: &Arc<Audience>| core_parts(settings, bootstrap, transport, events, audience);
+            let make = |audience: &Arc<Audience>| {
+                let pipelines = open_pipelines(
+                    settings.exposure.take(),
+                    settings.assignment.take(),
+                    settings.is_eu,
+                    audience,
+                    providers.as_ref(),
+                )?;
+                core_parts(settings, bootstrap, transport, events, audience, pipelines)
+            };
             let client = match name {
                 Some(name) => CORES.join(&name, listener, make)?,
                 None => Client::new(listener, make)?,
@@ -223,11 +233,12 @@ impl LocalClient {
 
 /// What a core is made of.
 fn core_parts(
-    mut settings: LocalSettings,
+    settings: LocalSettings,
     bootstrap: Option<JsText>,
     transport: Arc<dyn Transport>,
     events: Arc<dyn EventSource>,
     audience: &Arc<Audience>,
+    pipelines: Pipelines,
 ) -> Result<Parts> {
     let world = Arc::new(World::new());
     if let Some(bootstrap) = bootstrap {
@@ -236,8 +247,6 @@ fn core_parts(
             audience.log(LogLine::malformed(&problems));
         }
     }
-    let pipelines =
-        open_pipelines(settings.exposure.take(), settings.assignment.take(), settings.is_eu, audience)?;
     let sync_parts = sync::Parts {
         transport,
         events,

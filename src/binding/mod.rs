@@ -1,6 +1,6 @@
 //! The boundary to JavaScript: the only place that knows Node-API, and the only one with `unsafe`.
 //!
-//! Evaluation crosses by [`evaluate`], which is measured and has its own rules; everything else is ordinary
+//! Evaluation crosses by [`evaluate`], and what is tracked of it by [`track`], which are measured and have their own rules; everything else is ordinary
 //! napi-rs classes and functions. No decision is made here: arguments are read, the core is asked, answers are
 //! handed over.
 
@@ -14,11 +14,14 @@ mod cookie;
 mod custom;
 mod evaluate;
 mod flags;
+mod function;
 mod line;
 mod local;
 mod mailbox;
+mod providers;
 mod remote;
 mod runtime;
 mod text;
+mod track;
 mod tracking;
 mod view;

@@ -1,26 +1,24 @@
-//! Exposure and assignment tracking of one client.
+//! The pipelines of a client's exposures and assignments: their options, and their end.
 //!
-//! In: options of the pipelines, and evaluations by their outcome codes. Out: records in the pipelines, which deliver
-//! on the runtime's threads; log lines through the client's audience.
+//! In: options. Out: pipelines, which deliver on the runtime's threads what [`super::track`] records; log lines
+//! through the client's audience.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use napi::bindgen_prelude::Uint32Array;
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::contain::contained;
-use super::evaluate::HEADER;
+use super::custom::Desk;
 use super::local::LocalClient;
+use super::providers::Provider;
 use super::runtime;
-use super::text::JsText;
-use super::view::View;
 use crate::client::{Audience, Pipelines};
 use crate::key::Secret;
 use crate::tracking::config::{Config, Options, Zone};
 use crate::tracking::{
-    Drainer, Evaluation, HttpEventTransport, Id, Kind, Level, Parts, Pipeline, User, drain_blocking,
+    Drainer, EventStore, EventTransport, HttpEventTransport, Kind, Level, Parts, Pipeline, drain_blocking,
 };
 
 /// Options of a pipeline, those that were given. Times in milliseconds.
@@ -46,11 +44,11 @@ pub struct TrackingOptions {
     pub max_queued_events: Option<f64>,
     pub spool_directory: Option<String>,
     pub spool_max_bytes: Option<f64>,
+    /// The caller sends events itself.
+    pub has_transport: bool,
+    /// The caller keeps events itself.
+    pub has_store: bool,
 }
-
-/// What a call of [`View::track`] is for.
-const ASSIGNMENT: u32 = 1;
-const EXPOSURE: u32 = 2;
 
 /// Starts the pipelines that are configured.
 ///
@@ -61,16 +59,22 @@ pub(super) fn open_pipelines(
     assignment: Option<TrackingOptions>,
     is_eu: bool,
     audience: &Arc<Audience>,
+    providers: Option<&Desk>,
 ) -> Result<Pipelines> {
     let zone = if is_eu { Zone::Eu } else { Zone::Us };
     let open = |kind, options: TrackingOptions| -> Result<Pipeline> {
         let log = audience.event_log(kind);
+        let provider = || providers.map(|desk| Arc::new(Provider::new(desk.clone(), kind)));
+        let store = provider().filter(|_| options.has_store).map(|store| store as Arc<dyn EventStore>);
+        let transport = match provider().filter(|_| options.has_transport) {
+            Some(transport) => transport as Arc<dyn EventTransport>,
+            None => Arc::new(HttpEventTransport::new(runtime::transport())),
+        };
         let (config, warnings) = Config::new(core_options(options), zone);
         for warning in &warnings {
             log.log(Level::Warn, warning);
         }
-        let transport = Arc::new(HttpEventTransport::new(runtime::transport()));
-        let pipeline = Pipeline::new(kind, config, Parts { transport, log, store: None }, runtime::handle()?);
+        let pipeline = Pipeline::new(kind, config, Parts { transport, log, store }, runtime::handle()?);
         remember(pipeline.drainer());
         Ok(pipeline)
     };
@@ -91,66 +95,6 @@ fn remember(drainer: Drainer) {
         drainers.reserve(living + 1);
     }
     drainers.push(drainer);
-}
-
-/// Who was evaluated. A shape says what an id is: 0 undefined, 1 null, 2 a string, 3 anything else, of which the
-/// JSON text stands beside its string.
-#[napi(object, object_to_js = false)]
-pub struct TrackedUser {
-    pub user_shape: u32,
-    #[napi(ts_type = "string")]
-    pub user_id: Option<JsText>,
-    pub user_json: Option<String>,
-    pub device_shape: u32,
-    #[napi(ts_type = "string")]
-    pub device_id: Option<JsText>,
-    pub device_json: Option<String>,
-    /// As JSON text, where there are any.
-    pub groups: Option<String>,
-}
-
-#[napi]
-impl View {
-    /// Tracks the evaluation whose outcome codes (after a header of two) are in `codes`. `kinds`: 1 an assignment,
-    /// 2 an exposure, 3 both.
-    #[napi]
-    pub fn track(
-        &self,
-        env: &Env,
-        selection: u32,
-        codes: Uint32Array,
-        kinds: u32,
-        user: TrackedUser,
-    ) -> Result<()> {
-        contained(env, "View.track", || {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-            let user = User {
-                user_id: id(user.user_shape, user.user_id.as_ref(), user.user_json.as_deref()),
-                device_id: id(user.device_shape, user.device_id.as_ref(), user.device_json.as_deref()),
-                groups: user.groups.as_deref(),
-            };
-            self.with_layout(selection, |layout, count| {
-                let Some(codes) = codes.get(HEADER..HEADER + count) else { return };
-                let evaluation = Evaluation { prepared: self.prepared(), layout, codes, user, now };
-                if kinds & ASSIGNMENT != 0 {
-                    self.tracker().assignment(&evaluation);
-                }
-                if kinds & EXPOSURE != 0 {
-                    self.tracker().exposure(&evaluation);
-                }
-            });
-        })
-    }
-}
-
-fn id<'a>(shape: u32, text: Option<&'a JsText>, json: Option<&'a str>) -> Id<'a> {
-    let text = text.map_or(&b""[..], |text| text.0.as_bytes());
-    match shape {
-        0 => Id::Missing,
-        1 => Id::Null,
-        2 => Id::Text(text),
-        _ => Id::Other { text, json },
-    }
 }
 
 #[napi]

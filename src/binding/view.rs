@@ -6,13 +6,14 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{JsValue, Object, ObjectFinalize, Uint32Array, Unknown};
-use napi::{Env, Result};
+use napi::{Env, Result, Status};
 use napi_derive::napi;
 
 use super::contain::{contained, contained_finally};
 use super::evaluate::{Pinned, bind};
 use super::runtime;
 use super::text::JsText;
+use super::track;
 use crate::client::Tracker;
 use crate::ecma::Text;
 use crate::plan::{FlagInfo, Slot};
@@ -25,7 +26,7 @@ pub struct View {
     pinned: Rc<Pinned>,
     tracker: Tracker,
     /// What tracking knows of the plan, once it is asked.
-    prepared: OnceCell<Arc<Prepared>>,
+    prepared: Rc<KnownToTracking>,
     selections: RefCell<Selections>,
 }
 
@@ -66,6 +67,17 @@ pub(super) struct Selected {
     layout: OnceCell<Layout>,
 }
 
+impl Selected {
+    pub fn layout(&self) -> &Layout {
+        self.layout.get_or_init(|| Layout::new(self.keys.iter().map(Text::as_bytes)))
+    }
+
+    /// How many codes there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+}
+
 /// What JavaScript has to read for a slot.
 #[napi(object, object_from_js = false)]
 pub struct SlotDescription {
@@ -82,6 +94,19 @@ pub struct SlotDescription {
     pub group: Option<JsText>,
 }
 
+/// What tracking knows of a selection's evaluations.
+pub(super) struct KnownHere {
+    known: Rc<KnownToTracking>,
+    pub selected: Rc<Selected>,
+}
+
+impl KnownHere {
+    /// Nothing, where nobody has prepared it.
+    pub fn prepared(&self) -> Option<&Arc<Prepared>> {
+        self.known.0.get()
+    }
+}
+
 /// What tracking knows of a plan is dropped on another thread where it takes more bytes than this.
 const LARGE_PREPARED: usize = 1 << 20;
 
@@ -92,9 +117,13 @@ impl ObjectFinalize for View {
     }
 }
 
-impl Drop for View {
+/// A plan's outcomes as tracking wants them, once it does.
+#[derive(Default)]
+struct KnownToTracking(OnceCell<Arc<Prepared>>);
+
+impl Drop for KnownToTracking {
     fn drop(&mut self) {
-        if let Some(prepared) = self.prepared.take().filter(|prepared| prepared.bytes() > LARGE_PREPARED) {
+        if let Some(prepared) = self.0.take().filter(|prepared| prepared.bytes() > LARGE_PREPARED) {
             runtime::discard(prepared);
         }
     }
@@ -102,31 +131,12 @@ impl Drop for View {
 
 impl View {
     pub(super) fn new(world: Arc<World>, tracker: Tracker) -> Self {
-        Self {
-            pinned: Pinned::new(world),
-            tracker,
-            prepared: OnceCell::new(),
-            selections: RefCell::default(),
-        }
-    }
-
-    pub(super) fn tracker(&self) -> &Tracker {
-        &self.tracker
+        Self { pinned: Pinned::new(world), tracker, prepared: Rc::default(), selections: RefCell::default() }
     }
 
     /// The plan's outcomes as tracking wants them.
-    pub(super) fn prepared(&self) -> &Arc<Prepared> {
-        self.prepared.get_or_init(|| self.tracker.pipelines().prepared(&self.pinned.snapshot().plan))
-    }
-
-    /// Calls `look` with the layout of a selection and the number of its codes.
-    pub(super) fn with_layout(&self, selection: u32, look: impl FnOnce(&Layout, usize)) {
-        let selected = self.selections.borrow().get(selection);
-        if let Some(selected) = selected {
-            let layout =
-                selected.layout.get_or_init(|| Layout::new(selected.keys.iter().map(Text::as_bytes)));
-            look(layout, selected.keys.len());
-        }
+    fn prepared(&self) -> &Arc<Prepared> {
+        self.prepared.0.get_or_init(|| self.tracker.pipelines().prepared(&self.pinned.snapshot().plan))
     }
 }
 
@@ -197,8 +207,34 @@ impl View {
     pub fn prepare_tracking(&self, env: &Env, selection: u32) -> Result<()> {
         contained(env, "View.prepare_tracking", || {
             self.prepared();
-            self.with_layout(selection, |_, _| ());
+            if let Some(selected) = self.selections.borrow().get(selection) {
+                selected.layout();
+            }
         })
+    }
+
+    /// A native function that tracks what a selection's evaluation has written into `codes`: see `track.rs`.
+    #[napi(
+        ts_return_type = "(how: number, userId?: string | null, deviceId?: string | null, groups?: string, userJson?: string, deviceJson?: string) => void"
+    )]
+    pub fn track_function<'env>(
+        &self,
+        env: &'env Env,
+        selection: u32,
+        #[napi(ts_arg_type = "Uint32Array")] codes: Unknown<'env>,
+    ) -> Result<Unknown<'env>> {
+        contained(env, "View.track_function", || {
+            let selected = self.selections.borrow().get(selection);
+            let selected =
+                selected.ok_or_else(|| napi::Error::new(Status::InvalidArg, "no such selection"))?;
+            self.prepared();
+            let known = KnownHere { known: Rc::clone(&self.prepared), selected };
+            // SAFETY: the environment and the array are those of this call; the function is made in this environment.
+            unsafe {
+                let function = track::bind(env.raw(), self.tracker.clone(), known, codes.raw())?;
+                Ok(Unknown::from_raw_unchecked(env.raw(), function))
+            }
+        })?
     }
 
     /// The key of a flag, by its index.

@@ -323,19 +323,14 @@ impl Delivery {
         self.requests.clear();
         self.spool();
         let now = Instant::now();
-        let is_stored = self.saver.is_some();
-        if let Some(mut saver) = self.saver.take() {
-            let changes = self.shared.lock().queue.changes();
-            if saver.next_due(changes).is_some() {
-                let events = undelivered(&self.shared, &self.sent, &self.config.event_constant);
-                // It has failed before, or it is too slow: nobody is left to be told.
-                let _ = tokio::time::timeout(LAST_WORDS, saver.save(events, changes)).await;
-            }
-        }
+        // A store that is too slow is left to itself: nobody is left to be told.
+        let _ = tokio::time::timeout(LAST_WORDS, self.store_the_rest()).await;
         let line = {
             let mut state = self.shared.lock();
             state.mode = Mode::Closed;
             let left = state.queue.len();
+            let changes = state.queue.changes();
+            let is_stored = self.saver.as_ref().is_some_and(|saver| saver.has_saved(changes));
             if self.keeper.is_none() && !is_stored {
                 state.losses.add(0, "the client was closed", left, now);
             }
@@ -351,6 +346,21 @@ impl Delivery {
         self.shared.settled.notify_all();
         // Whoever waits may have gone.
         let _ = self.closed.send(true);
+    }
+
+    /// Leaves in the store what is undelivered in the end.
+    async fn store_the_rest(&mut self) {
+        if let Some(call) = self.store_call.take() {
+            let stored = call.await;
+            self.settle_store(stored, Instant::now());
+        }
+        let Some(saver) = &mut self.saver else { return };
+        let changes = self.shared.lock().queue.changes();
+        if saver.next_due(changes).is_some() {
+            let events = undelivered(&self.shared, &self.sent, &self.config.event_constant);
+            let stored = saver.save(events, changes).await;
+            self.settle_store(stored, Instant::now());
+        }
     }
 
     pub(super) fn say(&self, level: Level, message: &str) {

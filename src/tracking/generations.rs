@@ -48,9 +48,13 @@ impl Generations {
     }
 
     fn settle(&mut self) {
+        let before = self.first;
         while self.counts.len() > 1 && self.counts.front() == Some(&0) {
             self.counts.pop_front();
             self.first += 1;
+        }
+        if self.first == before {
+            return;
         }
         for (_, sender) in self.waiting.extract_if(.., |(generation, _)| *generation < self.first) {
             // Whoever waited may have stopped waiting.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use self::returned::Returned;
 use super::generations::Generations;
 use super::prepared::Prepared;
 use super::record::Record;
@@ -70,19 +71,11 @@ struct Fresh {
     generation: u64,
 }
 
-/// Events that came back, or that an earlier process left. Never empty.
-struct Chunk {
-    due: Instant,
-    slots: VecDeque<Slot>,
-    /// The server has asked for the delay: nothing shortens it, and several such chunks may go together.
-    is_throttled: bool,
-}
-
 pub(super) struct Queue {
     limits: Limits,
     fresh: VecDeque<Fresh>,
     fresh_events: usize,
-    chunks: Vec<Chunk>,
+    returned: Returned,
     /// All that wait or are under way.
     events: usize,
     bytes: usize,
@@ -111,7 +104,7 @@ impl Queue {
             limits,
             fresh: VecDeque::new(),
             fresh_events: 0,
-            chunks: Vec::new(),
+            returned: Returned::default(),
             events: 0,
             bytes: 0,
             plans: Vec::new(),
@@ -183,16 +176,15 @@ impl Queue {
 
     /// The events to send now, if there are any; those that came back first, being older.
     pub fn take(&mut self, now: Instant) -> Option<Vec<Slot>> {
-        self.take_chunk(now).or_else(|| self.take_fresh(now))
+        self.returned.take(now, self.limits.batch).or_else(|| self.take_fresh(now))
     }
 
     /// When [`Queue::take`] has something, if nothing changes.
     pub fn next_due(&self) -> Option<Instant> {
-        let chunks = self.chunks.iter().map(|chunk| chunk.due).min();
         let fresh = self.fresh.front().map(|front| {
             if self.is_ready(front) { front.queued_at } else { front.queued_at + self.limits.interval }
         });
-        chunks.into_iter().chain(fresh).min()
+        self.returned.next_due().into_iter().chain(fresh).min()
     }
 
     /// Sends what waits for others without waiting any longer. Tells when all that is here now is gone.
@@ -205,17 +197,12 @@ impl Queue {
     /// As [`Queue::flush`], and what waits for another attempt may have it now.
     pub fn hurry(&mut self, now: Instant) {
         drop(self.flush());
-        for chunk in self.chunks.iter_mut().filter(|chunk| !chunk.is_throttled) {
-            chunk.due = chunk.due.min(now);
-        }
+        self.returned.hurry(now);
     }
 
     /// Takes back events to be sent at `due`, together as they are.
     pub fn put_back(&mut self, slots: impl Into<VecDeque<Slot>>, due: Instant, is_throttled: bool) {
-        let slots = slots.into();
-        if !slots.is_empty() {
-            self.chunks.push(Chunk { due, slots, is_throttled });
-        }
+        self.returned.push(slots.into(), due, is_throttled);
     }
 
     /// These events are delivered or given up.
@@ -237,40 +224,13 @@ impl Queue {
 
     /// All events that wait, for a snapshot. Those under way are not among them.
     pub fn waiting(&self) -> Vec<Slot> {
-        let returned = self.chunks.iter().flat_map(|chunk| chunk.slots.iter().cloned());
         let fresh = self
             .fresh
             .iter()
             .flat_map(|fresh| (fresh.next..fresh.held.record.events()).map(|at| fresh.slot(at)));
-        let mut all: Vec<Slot> = returned.chain(fresh).collect();
+        let mut all: Vec<Slot> = self.returned.iter().cloned().chain(fresh).collect();
         all.sort_unstable_by_key(|slot| slot.id);
         all
-    }
-
-    fn take_chunk(&mut self, now: Instant) -> Option<Vec<Slot>> {
-        let at = self.oldest_chunk(|chunk| chunk.due <= now)?;
-        let is_throttled = self.chunks[at].is_throttled;
-        let mut taken = Vec::new();
-        self.drain_chunk(at, &mut taken);
-        while is_throttled && taken.len() < self.limits.batch {
-            let Some(next) = self.oldest_chunk(|chunk| chunk.is_throttled && chunk.due <= now) else { break };
-            self.drain_chunk(next, &mut taken);
-        }
-        Some(taken)
-    }
-
-    fn oldest_chunk(&self, which: impl Fn(&Chunk) -> bool) -> Option<usize> {
-        let chunks = self.chunks.iter().enumerate().filter(|(_, chunk)| which(chunk));
-        chunks.min_by_key(|(_, chunk)| chunk.slots.front().map(|slot| slot.id)).map(|(at, _)| at)
-    }
-
-    fn drain_chunk(&mut self, at: usize, taken: &mut Vec<Slot>) {
-        let slots = &mut self.chunks[at].slots;
-        let room = self.limits.batch.saturating_sub(taken.len());
-        taken.extend(slots.drain(..room.min(slots.len())));
-        if slots.is_empty() {
-            self.chunks.swap_remove(at);
-        }
     }
 
     fn take_fresh(&mut self, now: Instant) -> Option<Vec<Slot>> {
@@ -301,11 +261,10 @@ impl Queue {
 
     fn make_room(&mut self) {
         while self.events > self.limits.events || self.bytes() > self.limits.bytes {
-            let dropped = match self.oldest_chunk(|_| true) {
-                Some(at) => self.chunks[at].slots.pop_front().into_iter().collect(),
+            let dropped = match self.returned.pop_oldest() {
+                Some(slot) => vec![slot],
                 None => self.pop_fresh(),
             };
-            self.chunks.retain(|chunk| !chunk.slots.is_empty());
             let (Some(first), Some(last)) = (dropped.first(), dropped.last()) else { return };
             self.overboard.events += dropped.len();
             match self.overboard.ids.last_mut() {
@@ -374,5 +333,6 @@ fn stored_bytes(slot: &Slot) -> usize {
     size_of::<Slot>() + json
 }
 
+mod returned;
 #[cfg(test)]
 mod tests;

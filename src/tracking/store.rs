@@ -74,6 +74,11 @@ impl Saver {
         (self.is_loaded && !self.is_busy && changes != self.saved_changes).then_some(self.next_save)
     }
 
+    /// Whether the store has the events as they are.
+    pub fn has_saved(&self, changes: u64) -> bool {
+        self.is_loaded && !self.is_busy && !self.is_failing && changes == self.saved_changes
+    }
+
     pub fn save(&mut self, events: Bytes, changes: u64) -> StoreCall {
         self.is_busy = true;
         self.saved_changes = changes;

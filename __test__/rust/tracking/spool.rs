@@ -1,7 +1,7 @@
 //! Events that survive their process.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use experiment_node_server::key::Secret;
 use experiment_node_server::tracking::config::Options;
@@ -187,4 +187,44 @@ fn a_drain_waits_for_the_disk_too() {
     assert_eq!(segments(&directory.0), 1);
     std::mem::forget(rig.pipeline);
     runtime.shutdown_background();
+}
+
+/// How long one event takes to the disk, in real time.
+fn time_to_disk() -> Duration {
+    let directory = Temporary::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let endpoint = Endpoint::new([OK]);
+    let options = Options { flush_interval_millis: Some(60_000.0), ..spooled(&directory) };
+    let rig = rig_with(Kind::Exposure, options, endpoint, None, runtime.handle());
+    // The spool is open once it holds something.
+    rig.track("first");
+    let written = |more_than: u64| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while bytes(&directory.0) <= more_than {
+            assert!(Instant::now() < deadline, "nothing comes to the disk");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        bytes(&directory.0)
+    };
+    let before = written(0);
+    let start = Instant::now();
+    rig.track("second");
+    written(before);
+    start.elapsed()
+}
+
+/// Of all events on disk.
+fn bytes(directory: &Path) -> u64 {
+    let Ok(owners) = std::fs::read_dir(directory) else { return 0 };
+    let files = owners.filter_map(|owner| std::fs::read_dir(owner.ok()?.path()).ok()).flatten().flatten();
+    let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "seg"));
+    segments.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}
+
+#[test]
+fn an_event_is_on_disk_within_a_tenth_of_a_second() {
+    let mut times: Vec<Duration> = (0..15).map(|_| time_to_disk()).collect();
+    times.sort();
+    // A machine that is busy with other things may be late now and then.
+    assert!(times[7] < Duration::from_millis(100), "{times:?}");
 }

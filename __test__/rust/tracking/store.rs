@@ -101,6 +101,29 @@ async fn a_slow_store_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_is_closed_before_its_store_is_read_leaves_its_events_there() {
+    let load_takes = Duration::from_millis(400);
+    let store = Arc::new(Memory { load_takes, ..Memory::holding(json!([{ "user_id": "stored" }])) });
+    let rig = with(&store, Kind::Exposure, options(), Reply::Reset);
+    rig.track("tracked");
+    rig.pipeline.close(Duration::from_millis(100)).await;
+    let stored = store.stored();
+    let users: Vec<_> = stored.as_array().unwrap().iter().map(|event| event["user_id"].clone()).collect();
+    assert_eq!(users, ["stored", "tracked"]);
+    assert_eq!(rig.log.of(Level::Error), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_store_could_not_take_is_told_of_in_the_end() {
+    let store = Arc::new(Memory { fails: true, ..Memory::default() });
+    let rig = with(&store, Kind::Exposure, options(), Reply::Reset);
+    rig.track("u");
+    rig.pipeline.close(Duration::from_millis(100)).await;
+    let errors = rig.log.of(Level::Error);
+    assert_eq!(errors[1..], ["1 events dropped: 1 × the client was closed (code 0)"], "{errors:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn exposures_and_assignments_do_not_overwrite_each_other() {
     let store = Arc::new(Memory::default());
     for kind in [Kind::Exposure, Kind::Assignment] {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ecma::Text;
+use crate::tracking::config::{Config, Options, Zone};
 use crate::tracking::{Evaluation, Id, Kind, Layout, Points, User};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -195,4 +196,53 @@ fn stored_events_are_the_oldest() {
     assert!(slots.iter().all(|slot| matches!(slot.origin, Origin::Stored(_))));
     queue.release(&slots);
     assert_eq!(queue.len(), 10);
+}
+
+/// Nanoseconds an event, the least of some runs: of events that come back in chunks of ten and are dropped or delivered.
+fn cost_of_leaving(chunks: usize) -> f64 {
+    let run = || {
+        let events = chunks * 10;
+        let mut queue = Queue::new(Limits { bytes: usize::MAX, events, ..limits() });
+        let now = Instant::now();
+        fill(&mut queue, events, now);
+        let _done = queue.flush();
+        let taken: Vec<_> = std::iter::from_fn(|| queue.take(now)).collect();
+        assert_eq!(taken.len(), chunks);
+        for (after, slots) in taken.into_iter().enumerate() {
+            queue.put_back(slots, now + Duration::from_millis(after as u64), false);
+        }
+        let plan = plan(1);
+        let records: Vec<Record> = (0..1000).map(|_| record(&plan, 1, "u")).collect();
+        let start = std::time::Instant::now();
+        for record in records {
+            queue.push(record, now);
+        }
+        for _ in 0..100 {
+            let slots = queue.take(now + 1000 * SECOND).unwrap();
+            queue.release(&slots);
+        }
+        let elapsed = start.elapsed();
+        assert_eq!(queue.take_overboard().events, 1000);
+        elapsed.as_nanos() as f64 / 2000.0
+    };
+    (0..5).map(|_| run()).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn leaving_the_queue_takes_no_longer_the_more_events_there_are() {
+    let (few, many) = (cost_of_leaving(250), cost_of_leaving(25_000));
+    // A step that looked at all of them would take a hundred times as long.
+    assert!(many < 15.0 * few, "{few} and {many} ns");
+}
+
+#[test]
+fn two_hundred_thousand_ordinary_events_stay_inside_the_default_bounds() {
+    let (config, _) = Config::new(Options::default(), Zone::Us);
+    let bounds = Limits { bytes: config.max_queued_bytes, events: config.max_queued_events, ..limits() };
+    let mut queue = Queue::new(bounds);
+    let (plan, now) = (plan(1), Instant::now());
+    for _ in 0..200_000 {
+        queue.push(record(&plan, 1, "123e4567-e89b-12d3-a456-426614174000"), now);
+    }
+    assert_eq!((queue.len(), queue.take_overboard().events), (200_000, 0));
 }
