@@ -353,6 +353,26 @@ test('a thousand flags and more are answered', (t) => {
   }
 });
 
+test('of more than a thousand variants those are there that should be, and nothing is prepared twice', (t) => {
+  const flags = Array.from({ length: 1500 }, (_, i) => flag(`f${i}`));
+  flags[1400].segments.pop();
+  const subject = client(...flags);
+  for (let i = 0; i < TIMES; i++) subject.evaluateV2(i % 2 ? yes : {});
+  const { stringify } = JSON;
+  let count = 0;
+  JSON.stringify = (...values) => {
+    count++;
+    return Reflect.apply(stringify, JSON, values);
+  };
+  try {
+    t.is(subject.evaluateV2(yes).f1400.value, 'on');
+    t.false('f1400' in subject.evaluateV2({}));
+  } finally {
+    JSON.stringify = stringify;
+  }
+  t.is(count, 0);
+});
+
 test('evaluate is a promise of the variants that are not defaults', async (t) => {
   const subject = client(flag('a'), flag('b', ['context', 'user', 'country']));
   t.deepEqual(Object.keys(await subject.evaluate(yes)), ['a']);

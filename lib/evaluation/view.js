@@ -247,12 +247,16 @@ class Selection {
 
   /** @param {Uint32Array} codes */
   #fill(codes) {
+    if (this.uses === COMPILE_AFTER && codes[PATTERN] !== UNNUMBERED && codegen.allowed) {
+      return (this.makers[codes[PATTERN]] = this.#maker(codes))(codes);
+    }
+    return this.#dictionary(codes);
+  }
+
+  /** @param {Uint32Array} codes */
+  #dictionary(codes) {
     const { templates, compileTemplate } = this.view;
     const flags = this.names();
-    if (this.uses === COMPILE_AFTER && codes[PATTERN] !== UNNUMBERED && codegen.allowed) {
-      const maker = this.#maker(codes);
-      if (maker) return (this.makers[codes[PATTERN]] = maker)(codes);
-    }
     /** @type {Record<string, any>} */
     const result = {};
     for (let i = 0; i < flags.length; i++) {
@@ -265,19 +269,19 @@ class Selection {
   }
 
   /**
-   * One object literal with the flags that these codes say are present.
+   * What makes results with the flags that these codes say are present: one object literal, unless they are many.
    * @param {Uint32Array} codes
-   * @returns {((codes: Uint32Array) => any) | undefined}
+   * @returns {(codes: Uint32Array) => any}
    */
   #maker(codes) {
     const flags = this.names();
     const properties = [];
     for (let i = 0; i < flags.length; i++) {
       if (codes[i + HEADER] === 0) continue;
+      if (properties.length === LITERAL_FLAGS) return (codes) => this.#dictionary(codes);
       const code = `codes[${i + HEADER}]`;
       properties.push(`${codegen.literalKey(flags[i])}:(t=templates[${code}]||compile(${code})).make(t)`);
     }
-    if (properties.length > LITERAL_FLAGS) return undefined;
     const body = `return (codes) => { let t; return {${properties.join()}}; };`;
     return new Function('templates', 'compile', body)(this.view.templates, this.view.compileTemplate);
   }
