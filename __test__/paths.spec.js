@@ -91,28 +91,31 @@ const RESOLUTIONS = {
 };
 
 for (const [name, options] of Object.entries(RESOLUTIONS)) {
-  test.serial(`a program for upstream compiles against this package (${name}), and what is not there does not`, async (t) => {
-    const directory = application(t, ['@types/node', 'undici-types']);
-    const program = fs.readFileSync(path.join(__dirname, 'types', 'program.ts'), 'utf8');
-    const esm = program.replaceAll(/(dist\/src\/[\w/]+)'/g, "$1.js'");
-    fs.writeFileSync(path.join(directory, 'program.ts'), program);
-    fs.writeFileSync(path.join(directory, 'module.mts'), esm);
-    const wrong = `import { LocalEvaluationClient } from '${NAME}';
+  test.serial(
+    `a program for upstream compiles against this package (${name}), and what is not there does not`,
+    async (t) => {
+      const directory = application(t, ['@types/node', 'undici-types']);
+      const program = fs.readFileSync(path.join(__dirname, 'types', 'program.ts'), 'utf8');
+      const esm = program.replaceAll(/(dist\/src\/[\w/]+)'/g, "$1.js'");
+      fs.writeFileSync(path.join(directory, 'program.ts'), program);
+      fs.writeFileSync(path.join(directory, 'module.mts'), esm);
+      const wrong = `import { LocalEvaluationClient } from '${NAME}';
       import { hash } from '${NAME}/dist/src/util/hash';
       new LocalEvaluationClient(5);`;
-    fs.writeFileSync(path.join(directory, 'wrong.ts'), wrong);
-    const compilerOptions = { target: 'es2021', strict: true, noEmit: true, types: ['node'], ...options };
-    const compile = async (files) => {
-      const config = path.join(directory, `tsconfig.${files[0]}.json`);
-      fs.writeFileSync(config, JSON.stringify({ compilerOptions, files }));
-      return promisify(execFile)(process.execPath, [TSC, '-p', config], { cwd: directory }).then(
-        ({ stdout }) => stdout,
-        ({ stdout }) => stdout,
-      );
-    };
-    t.is(await compile(['program.ts', 'module.mts']), '');
-    const errors = await compile(['wrong.ts']);
-    t.regex(errors, /wrong\.ts\(2,.*TS2307/);
-    t.regex(errors, /wrong\.ts\(3,.*TS2345/);
-  });
+      fs.writeFileSync(path.join(directory, 'wrong.ts'), wrong);
+      const compilerOptions = { target: 'es2021', strict: true, noEmit: true, types: ['node'], ...options };
+      const compile = async (files) => {
+        const config = path.join(directory, `tsconfig.${files[0]}.json`);
+        fs.writeFileSync(config, JSON.stringify({ compilerOptions, files }));
+        return promisify(execFile)(process.execPath, [TSC, '-p', config], { cwd: directory }).then(
+          ({ stdout }) => stdout,
+          ({ stdout }) => stdout,
+        );
+      };
+      t.is(await compile(['program.ts', 'module.mts']), '');
+      const errors = await compile(['wrong.ts']);
+      t.regex(errors, /wrong\.ts\(2,.*TS2307/);
+      t.regex(errors, /wrong\.ts\(3,.*TS2345/);
+    },
+  );
 }
