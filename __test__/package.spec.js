@@ -124,6 +124,24 @@ test("the exports of what is installed have upstream's keys, names and kinds", a
   else t.true(compare(String(newest), GLIBC) <= 0, newest);
 });
 
+(process.platform === 'linux' ? test : test.skip)('require starts no threads: clients do', async (t) => {
+  // Skipped elsewhere: only Linux tells in a file.
+  const code = `const fs = require('fs');
+    const threads = () => fs.readdirSync('/proc/self/task').length;
+    const counts = [threads()];
+    const { Experiment } = require('${REPLACED}');
+    counts.push(threads());
+    const client = Experiment.initializeLocal('key', { serverUrl: 'http://127.0.0.1:1', logLevel: 0 });
+    client.start().catch(() => {});
+    counts.push(threads());
+    client.stop();
+    console.log(JSON.stringify(counts));`;
+  const { stdout } = await run(process.execPath, ['-e', code], { cwd: apps.npm });
+  const [before, required, started] = JSON.parse(stdout);
+  t.is(required, before);
+  t.true(started > before);
+});
+
 test('without the binary, the error says which package to install, and why it may be missing', async (t) => {
   const app = path.join(WORK, 'app-without-binary');
   fs.rmSync(app, { recursive: true, force: true });
