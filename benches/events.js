@@ -12,7 +12,8 @@ const path = require('node:path');
 const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
 const { realisticFlags, realisticUser } = require('./flags');
-const { duration, table } = require('./measure');
+const { bench } = require('./bench');
+const { duration, mebibytes, median, table } = require('./measure');
 
 /** Flags, evaluations a turn, and how many times less than upstream's tracking it has to cost. */
 const COSTS = [
@@ -32,12 +33,28 @@ const MAX_QUEUED_BYTES = 8 << 20;
 /** What else grows meanwhile: the heap's own room, requests under way, threads. */
 const SLACK_BYTES = 48 << 20;
 
-let missed = false;
+/**
+ * @typedef {object} Cost nanoseconds of an evaluation, and what tracking adds
+ * @property {number} flags
+ * @property {number} goal
+ * @property {{ plain: number, adds: number }} upstream
+ * @property {{ plain: number, adds: number }} ours
+ *
+ * @typedef {object} Result
+ * @property {Cost[]} costs
+ * @property {{ tracked: number, taken: number, nanoseconds: number, longest: number }} delivery
+ * @property {{ seconds: number, tracked: number, most: number }} hanging `most` in bytes
+ */
 
-/** @param {boolean} holds */
-function goal(holds) {
-  if (!holds) missed = true;
-  return holds ? 'met' : 'MISSED';
+/**
+ * @param {{ quick: boolean }} options
+ * @returns {Promise<Result>}
+ */
+async function measure({ quick }) {
+  const { child: server, first: url } = await start('server.js', []);
+  const found = await costs(url);
+  server.disconnect();
+  return { costs: found, delivery: await delivery(), hanging: await hanging(quick ? 5 : 30) };
 }
 
 /**
@@ -83,15 +100,10 @@ async function cost(client, calls, tracksExposure) {
   return (performance.eventLoopUtilization(begin).active * 1e6) / calls;
 }
 
-/** @param {number[]} values */
-const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-
 /** @param {string} url */
 async function costs(url) {
-  const rows = [
-    ['flags', 'upstream: plain', 'tracking adds', 'ours: plain', 'tracking adds', 'less', 'goal', ''],
-  ];
-  for (const { flags, calls, goal: wanted } of COSTS) {
+  const found = [];
+  for (const { flags, calls, goal } of COSTS) {
     const both = [clients(upstream, flags, url), clients(ours, flags, url)];
     // Ours is so quick that it needs more calls for its clock.
     const counts = [calls, calls * 100];
@@ -113,20 +125,9 @@ async function costs(url) {
       plain: median(plain),
       adds: median(tracked) - median(plain),
     }));
-    const less = theirs.adds / our.adds;
-    rows.push([
-      String(flags),
-      duration(theirs.plain),
-      duration(theirs.adds),
-      duration(our.plain),
-      duration(our.adds),
-      `${less.toFixed(0)}x`,
-      `${wanted}x`,
-      goal(our.adds > 0 && less >= wanted),
-    ]);
+    found.push({ flags, goal, upstream: theirs, ours: our });
   }
-  console.log(`tracking, medians of ${TURNS} turns in one process, Node ${process.version}`);
-  table(rows);
+  return found;
 }
 
 /**
@@ -155,13 +156,9 @@ async function delivery() {
   const { first } = await start('measured.js', [
     JSON.stringify({ scenario: 'deliver', url, events: QUEUED }),
   ]);
-  const { longest, tracked, nanoseconds } = first;
   const taken = await takenBy(server);
   server.disconnect();
-  console.log(
-    `${tracked} queued events delivered in ${duration(nanoseconds)}, ${taken} taken: ${goal(taken === tracked)}; ` +
-      `longest stall ${duration(longest)}, goal ${STALL_MILLIS} ms: ${goal(longest <= STALL_MILLIS * 1e6)}`,
-  );
+  return { ...first, taken };
 }
 
 /** @param {number} seconds */
@@ -169,23 +166,43 @@ async function hanging(seconds) {
   const { child: server, first: url } = await start('server.js', ['hang']);
   const options = { scenario: 'hang', url, rate: RATE, seconds, maxQueuedBytes: MAX_QUEUED_BYTES };
   const { first } = await start('measured.js', [JSON.stringify(options)]);
-  const { tracked, most } = first;
   server.disconnect();
-  const mebibytes = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  const cap = MAX_QUEUED_BYTES + SLACK_BYTES;
-  console.log(
-    `the server hangs for ${seconds} s at ${RATE} events a second (${tracked} tracked): memory grows by ${mebibytes(most)}, ` +
-      `bound ${mebibytes(cap)} (queue ${mebibytes(MAX_QUEUED_BYTES)}): ${goal(most <= cap)}`,
-  );
+  return { ...first, seconds };
 }
 
-(async () => {
-  const { child: server, first: url } = await start('server.js', []);
-  await costs(url);
-  server.disconnect();
-  await delivery();
-  await hanging(process.argv.includes('--quick') ? 5 : 30);
-  if (missed) console.error('a goal was missed');
-  // Upstream's queues would hold the process.
-  process.exit(missed ? 1 : 0);
-})();
+/** @param {Result} result */
+function report({ costs, delivery, hanging }) {
+  let met = true;
+  const goal = (/** @type {boolean} */ holds) => {
+    met &&= holds;
+    return holds ? 'met' : 'MISSED';
+  };
+  console.log(`tracking, medians of ${TURNS} turns in one process, Node ${process.version}`);
+  table([
+    ['flags', 'upstream: plain', 'tracking adds', 'ours: plain', 'tracking adds', 'less', 'goal', ''],
+    ...costs.map(({ flags, goal: wanted, upstream, ours }) => {
+      const less = upstream.adds / ours.adds;
+      return [
+        String(flags),
+        ...[upstream.plain, upstream.adds, ours.plain, ours.adds].map(duration),
+        `${less.toFixed(0)}x`,
+        `${wanted}x`,
+        goal(ours.adds > 0 && less >= wanted),
+      ];
+    }),
+  ]);
+  const { tracked, taken, nanoseconds, longest } = delivery;
+  console.log(
+    `${tracked} queued events delivered in ${duration(nanoseconds)}, ${taken} taken: ${goal(taken === tracked)}; ` +
+      `longest stall ${duration(longest)}, goal ${STALL_MILLIS} ms: ${goal(longest <= STALL_MILLIS * 1e6)}`,
+  );
+  const cap = MAX_QUEUED_BYTES + SLACK_BYTES;
+  const { seconds, most } = hanging;
+  console.log(
+    `the server hangs for ${seconds} s at ${RATE} events a second (${hanging.tracked} tracked): memory grows by ` +
+      `${mebibytes(most)}, bound ${mebibytes(cap)} (queue ${mebibytes(MAX_QUEUED_BYTES)}): ${goal(most <= cap)}`,
+  );
+  return met;
+}
+
+bench(module, { measure, report });

@@ -20,7 +20,7 @@ pub fn handle() -> Result<&'static Handle, &'static io::Error> {
 
 fn start() -> io::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         // Name lookups, loading certificates, large payloads: short, and rarely more than a few at once.
         .max_blocking_threads(8)
         .thread_keep_alive(Duration::from_secs(10))

@@ -43,7 +43,7 @@ pub(super) async fn parse(
         return Ok(Update { plan, raw: RawFlags::Array(raw), problems });
     }
     tokio::task::spawn_blocking(move || {
-        let raw = match String::from_utf8_lossy(&raw) {
+        let raw = match crate::ecma::text::decoded(&raw) {
             std::borrow::Cow::Borrowed(_) => raw,
             std::borrow::Cow::Owned(text) => Bytes::from(text),
         };

@@ -1,0 +1,191 @@
+'use strict';
+
+/**
+ * The charts, as Vega-Lite specifications. In: what the benches measured. Out: one specification a chart, by the name of
+ * its file. `draw.js` makes SVG of them.
+ *
+ * @typedef {import('./document').Results} Results
+ */
+
+const OURS = 'experiment-node-server-rs';
+/** Ours stands out; the others are told apart. */
+const COLOURS = ['#d62728', '#555555', '#1f77b4', '#9467bd', '#2ca02c', '#8c564b', '#17becf'];
+const FONT = {
+  config: { font: 'sans-serif', background: 'white', axis: { labelFontSize: 11, titleFontSize: 12 } },
+};
+
+/** @param {string[]} names */
+function colour(names) {
+  return {
+    field: 'package',
+    type: 'nominal',
+    title: null,
+    sort: names,
+    scale: { domain: names, range: COLOURS },
+  };
+}
+
+/**
+ * @param {Results} results
+ * @returns {Record<string, object>}
+ */
+function charts({ peers, remote, sync, startup }) {
+  const names = peers.peers.map(({ name }) => name);
+  return {
+    evaluation: evaluation(peers, names),
+    'one-key': oneKey(peers),
+    remote: remoteFetch(remote),
+    sync: syncing(sync),
+    startup: bars(
+      startup.map(({ name, nanoseconds }) => ({ package: name, value: nanoseconds / 1e6 })),
+      'require, milliseconds in a fresh process',
+      false,
+    ),
+    size: bars(
+      startup.map(({ name, bytes }) => ({ package: name, value: bytes / 2 ** 20 })),
+      'installed with its dependencies, MiB',
+      false,
+    ),
+  };
+}
+
+/**
+ * @param {Results['peers']} peers
+ * @param {string[]} names
+ */
+function evaluation({ cases, peers }, names) {
+  const values = peers.flatMap(({ name, nanoseconds }) =>
+    cases.flatMap((text, i) => {
+      const flags = /^(\d+) flags?$/.exec(text);
+      return flags ? [{ package: name, flags: Number(flags[1]), micros: nanoseconds[i] / 1e3 }] : [];
+    }),
+  );
+  return {
+    ...FONT,
+    title: 'All flags for one user: microseconds a call, by number of flags',
+    width: 560,
+    height: 320,
+    data: { values },
+    mark: { type: 'line', point: true, strokeWidth: 2.5 },
+    encoding: {
+      x: {
+        field: 'flags',
+        type: 'quantitative',
+        title: 'flags',
+        scale: { type: 'log' },
+        axis: { values: [1, 10, 100, 500] },
+      },
+      y: {
+        field: 'micros',
+        type: 'quantitative',
+        title: 'microseconds (logarithmic; lower is better)',
+        scale: { type: 'log' },
+      },
+      color: colour(names),
+    },
+  };
+}
+
+/** @param {Results['peers']} peers */
+function oneKey({ cases, peers }) {
+  const index = cases.findIndex((text) => text.startsWith('1 key of 500'));
+  const values = peers.map(({ name, nanoseconds }) => ({ package: name, value: nanoseconds[index] / 1e3 }));
+  return bars(values, 'one flag of 500: microseconds a call (logarithmic; lower is better)', true);
+}
+
+/** @param {Results['remote']} remote */
+function remoteFetch(remote) {
+  const values = remote.flatMap(({ server, inFlight, upstream, ours }) =>
+    Object.entries({ [OURS]: ours, '@amplitude/experiment-node-server': upstream }).map(([name, load]) => ({
+      package: name,
+      server,
+      inFlight,
+      perSecond: load.perSecond,
+    })),
+  );
+  const names = [OURS, '@amplitude/experiment-node-server'];
+  return {
+    ...FONT,
+    title: 'fetchV2: fetches a second by how many are under way (higher is better)',
+    data: { values },
+    facet: { column: { field: 'server', title: 'server' } },
+    spec: {
+      width: 260,
+      height: 240,
+      mark: 'bar',
+      encoding: {
+        x: { field: 'inFlight', type: 'ordinal', title: 'under way' },
+        xOffset: { field: 'package', sort: names },
+        y: { field: 'perSecond', type: 'quantitative', title: 'fetches a second' },
+        color: colour(names),
+      },
+    },
+  };
+}
+
+/** @param {Results['sync']} sync */
+function syncing({ cohorts }) {
+  const values = cohorts.flatMap(({ title, upstream, ours }) =>
+    Object.entries({ [OURS]: ours, '@amplitude/experiment-node-server': upstream }).flatMap(
+      ([name, found]) =>
+        found
+          ? [
+              {
+                package: name,
+                title,
+                what: 'longest stall of the event loop, ms',
+                value: found.longest / 1e6,
+              },
+              { package: name, title, what: 'memory kept, MiB', value: found.bytes / 2 ** 20 },
+            ]
+          : [],
+    ),
+  );
+  const names = [OURS, '@amplitude/experiment-node-server'];
+  return {
+    ...FONT,
+    title: 'A cohort of a million members through start() (lower is better)',
+    data: { values },
+    facet: { column: { field: 'what', title: null } },
+    resolve: { scale: { y: 'independent' } },
+    spec: {
+      width: 240,
+      height: 240,
+      mark: 'bar',
+      encoding: {
+        x: { field: 'title', type: 'nominal', title: 'members are', axis: { labelAngle: 0 } },
+        xOffset: { field: 'package', sort: names },
+        y: { field: 'value', type: 'quantitative', title: null },
+        color: colour(names),
+      },
+    },
+  };
+}
+
+/**
+ * @param {{ package: string, value: number }[]} values
+ * @param {string} title
+ * @param {boolean} isLogarithmic
+ */
+function bars(values, title, isLogarithmic) {
+  return {
+    ...FONT,
+    width: 460,
+    data: { values: values.map((value) => ({ ...value, text: value.value.toPrecision(3) })) },
+    encoding: {
+      y: { field: 'package', type: 'nominal', title: null, sort: 'x' },
+      x: { field: 'value', type: 'quantitative', title, scale: isLogarithmic ? { type: 'log' } : {} },
+    },
+    layer: [
+      {
+        mark: isLogarithmic ? { type: 'point', filled: true, size: 90 } : 'bar',
+        encoding: {
+          color: { condition: { test: `datum.package == '${OURS}'`, value: COLOURS[0] }, value: '#9aa5b1' },
+        },
+      },
+      { mark: { type: 'text', align: 'left', dx: 6 }, encoding: { text: { field: 'text' } } },
+    ],
+  };
+}
+
+module.exports = { charts, OURS };
