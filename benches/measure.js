@@ -67,9 +67,13 @@ function median(values) {
  * @param {number} nanoseconds
  */
 function duration(nanoseconds) {
-  if (nanoseconds < 1e3) return `${nanoseconds.toFixed(0)} ns`;
-  if (nanoseconds < 1e6) return `${(nanoseconds / 1e3).toPrecision(3)} µs`;
-  return `${(nanoseconds / 1e6).toPrecision(3)} ms`;
+  // Rounded first: 999.9 of a unit is one of the next.
+  const rounded = Number(nanoseconds.toPrecision(3));
+  const size = Math.abs(rounded);
+  if (size < 1e3) return `${rounded.toFixed(0)} ns`;
+  if (size < 1e6) return `${(rounded / 1e3).toPrecision(3)} µs`;
+  if (size < 1e9) return `${(rounded / 1e6).toPrecision(3)} ms`;
+  return `${(rounded / 1e9).toPrecision(3)} s`;
 }
 
 /**

@@ -48,7 +48,9 @@ function newClient(options) {
 /** @param {InstanceType<typeof LocalEvaluationClient>} client */
 function track(client) {
   const user = { ...realisticUser(0), user_id: `user-${users++}` };
-  return Object.keys(client.evaluateV2(user, undefined, { tracksExposure: true })).length;
+  const variants = Object.values(client.evaluateV2(user, undefined, { tracksExposure: true }));
+  // To be given a default is no exposure.
+  return variants.filter(({ metadata }) => !(metadata && metadata.default)).length;
 }
 
 /** So many events wait, then all are delivered: how long the loop stands still meanwhile. */
