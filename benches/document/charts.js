@@ -10,8 +10,13 @@
 const OURS = 'experiment-node-server-rs';
 /** Ours stands out; the others are told apart. */
 const COLOURS = ['#d62728', '#555555', '#1f77b4', '#9467bd', '#2ca02c', '#8c564b', '#17becf'];
-const FONT = {
-  config: { font: 'sans-serif', background: 'white', axis: { labelFontSize: 11, titleFontSize: 12 } },
+const LOOKS = {
+  config: {
+    font: 'sans-serif',
+    background: 'white',
+    axis: { labelFontSize: 11, titleFontSize: 12, labelLimit: 300 },
+    legend: { labelLimit: 300 },
+  },
 };
 
 /** @param {string[]} names */
@@ -20,7 +25,6 @@ function colour(names) {
     field: 'package',
     type: 'nominal',
     title: null,
-    sort: names,
     scale: { domain: names, range: COLOURS },
   };
 }
@@ -61,7 +65,7 @@ function evaluation({ cases, peers }, names) {
     }),
   );
   return {
-    ...FONT,
+    ...LOOKS,
     title: 'All flags for one user: microseconds a call, by number of flags',
     width: 560,
     height: 320,
@@ -80,6 +84,7 @@ function evaluation({ cases, peers }, names) {
         type: 'quantitative',
         title: 'microseconds (logarithmic; lower is better)',
         scale: { type: 'log' },
+        axis: { values: [0.1, 1, 10, 100, 1000, 10_000] },
       },
       color: colour(names),
     },
@@ -105,7 +110,7 @@ function remoteFetch(remote) {
   );
   const names = [OURS, '@amplitude/experiment-node-server'];
   return {
-    ...FONT,
+    ...LOOKS,
     title: 'fetchV2: fetches a second by how many are under way (higher is better)',
     data: { values },
     facet: { column: { field: 'server', title: 'server' } },
@@ -114,7 +119,7 @@ function remoteFetch(remote) {
       height: 240,
       mark: 'bar',
       encoding: {
-        x: { field: 'inFlight', type: 'ordinal', title: 'under way' },
+        x: { field: 'inFlight', type: 'ordinal', title: 'under way', axis: { labelAngle: 0 } },
         xOffset: { field: 'package', sort: names },
         y: { field: 'perSecond', type: 'quantitative', title: 'fetches a second' },
         color: colour(names),
@@ -143,7 +148,7 @@ function syncing({ cohorts }) {
   );
   const names = [OURS, '@amplitude/experiment-node-server'];
   return {
-    ...FONT,
+    ...LOOKS,
     title: 'A cohort of a million members through start() (lower is better)',
     data: { values },
     facet: { column: { field: 'what', title: null } },
@@ -168,12 +173,13 @@ function syncing({ cohorts }) {
  * @param {boolean} isLogarithmic
  */
 function bars(values, title, isLogarithmic) {
+  const inOrder = [...values].sort((a, b) => a.value - b.value).map((one) => one.package);
   return {
-    ...FONT,
+    ...LOOKS,
     width: 460,
     data: { values: values.map((value) => ({ ...value, text: value.value.toPrecision(3) })) },
     encoding: {
-      y: { field: 'package', type: 'nominal', title: null, sort: 'x' },
+      y: { field: 'package', type: 'nominal', title: null, sort: inOrder },
       x: { field: 'value', type: 'quantitative', title, scale: isLogarithmic ? { type: 'log' } : {} },
     },
     layer: [

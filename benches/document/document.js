@@ -274,7 +274,7 @@ function timesAs(ratio) {
 }
 
 /**
- * The part of the README.
+ * The part of the README: the chart that matters most, and the table of `npm run bench`.
  * @param {Results} results
  */
 function summary({ about, evaluate }) {
