@@ -211,7 +211,12 @@ function variedUser(i) {
       age: 20 + (i % 61),
       email: `user-${i}@${pick(13, ['example.com', 'amplitude.com', 'corp-4.com', 'corp-14.com'])}`,
       tags: [pick(17, ['alpha', 'beta', 'tag-5']), pick(19, ['internal', 'tag-15', 'tag-25'])],
-      p2: pick(23, ['c', 'value-8', 'value-26']),
+      p0: pick(23, ['a', 'value-18']),
+      p1: pick(31, ['b', 'value-25']),
+      p2: pick(37, ['c', 'value-8']),
+      p3: pick(41, ['d', 'value-15']),
+      p4: pick(43, ['e', 'value-28']),
+      p5: pick(47, ['f', 'value-5']),
     },
     groups: { org: [pick(29, ['acme', 'globex', 'org-6', 'org-16'])] },
   };

@@ -6,12 +6,13 @@
  * the same answers before anything is timed. The packages are in `peers/`, with a lock file of their own.
  */
 
-const { execSync, fork } = require('node:child_process');
+const { fork } = require('node:child_process');
 const path = require('node:path');
 const { bench } = require('./bench');
 const { duration, median, table } = require('./measure');
 const { directoryOf, manifestOf } = require('./packages');
 const { agreement } = require('./peers/agreement');
+const { install } = require('./peers/install');
 const { PEERS } = require('./peers/peer');
 
 const CASES = [
@@ -60,16 +61,6 @@ async function measure({ quick }) {
     return { name, version: versionOf(name), allCall, oneCall, ...agreed[index], nanoseconds: times[index] };
   });
   return { cases: CASES.map(({ name }) => name), peers };
-}
-
-/** Installs the peers, where they are not there as their lock file says. */
-function install() {
-  const cwd = path.join(__dirname, 'peers');
-  try {
-    execSync('npm ls --all', { cwd, stdio: 'ignore' });
-  } catch {
-    execSync('npm ci --no-audit --no-fund', { cwd, stdio: 'inherit' });
-  }
 }
 
 /** @param {string} name */
