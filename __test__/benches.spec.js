@@ -7,15 +7,13 @@ const path = require('node:path');
 const test = require('ava');
 const { portableFlags, realisticUser, variedUser } = require('../benches/flags');
 const { duration } = require('../benches/measure');
-const { charts, OURS } = require('../benches/document/charts');
+const { charts, ORIGINAL, OURS } = require('../benches/document/charts');
 const { benchmarks, summary } = require('../benches/document/document');
 const { BEHIND, explained, leastIsBest, replaced, table } = require('../benches/document/markdown');
 const { agreement } = require('../benches/peers/agreement');
 const { ours } = require('../benches/peers/ours');
 const { attributesOf, rulesOf } = require('../benches/peers/rules');
 const { goals, slope } = require('../scripts/soak/goals');
-
-const ORIGINAL = '@amplitude/experiment-node-server';
 
 const load = (perSecond) => ({ perSecond, p50: 1e5, p99: 2e6, cpu: 5e4, loop: 4e4 });
 const stall = (bytes) => ({ longest: 1e6, longestOnTheClock: 2e6, nanoseconds: 3e9, bytes, idle: 1e5 });
@@ -269,7 +267,8 @@ const SOAKED = {
   seconds: 120,
   load: { p50: 1, p90: 2, p99: 5, p99_9: 9, max: 10, sent: 100, ok: 100, errors: 0, timeouts: 0, non2xx: 0 },
   memory: [[1, 1, 1, 1, 1, 1].map((mib) => mib * 2 ** 20)],
-  grown: [2 ** 20, 0],
+  heap: [2 ** 20],
+  ended: [2 * 2 ** 20],
   delayP99: [1e7, 2e7],
   delayMax: [3e7, 3e7],
   processor: 1,
@@ -294,7 +293,8 @@ for (const [what, change, goal] of [
   ['no answer at all', { load: { ...SOAKED.load, ok: 0 } }, /no error response/],
   ['latency above the original', { load: { ...SOAKED.load, p99: 10 } }, /p99 latency/],
   ['a loop that is held up', { delayP99: [1e7, 4e7] }, /event-loop delay/],
-  ['memory that has grown', { grown: [0, 20 * 2 ** 20] }, /memory is flat: a worker has grown/],
+  ['memory that has grown', { ended: [20 * 2 ** 20] }, /memory is flat: a worker has grown/],
+  ['a heap that has grown', { heap: [20 * 2 ** 20] }, /memory is flat: a worker's heap/],
   ['memory that grows', { memory: [[1, 1, 1, 2, 3, 4, 5].map((mib) => mib * 2 ** 20)] }, /its slope/],
   ['updates that do not arrive', { versions: [120, 50] }, /updates arrive/],
   ['cohorts that do not change', { downloads: 3 }, /cohorts change/],

@@ -15,7 +15,7 @@ const { promisify } = require('node:util');
 const { about } = require('../benches/document/machine');
 const { table } = require('../benches/document/markdown');
 const { install } = require('../benches/peers/install');
-const { goals, slope, millis, mib } = require('./soak/goals');
+const { goals, growth, slope, millis, mib } = require('./soak/goals');
 
 /**
  * @typedef {import('./soak/goals').Run} Run
@@ -25,7 +25,7 @@ const { goals, slope, millis, mib } = require('./soak/goals');
 const PACKAGES = { ours: path.join(__dirname, '..'), upstream: '@amplitude/experiment-node-server' };
 /** Requests a second: so many that two cores which serve, load and emulate at once are not saturated by either package. */
 const RATE = 150;
-const WARM_UP_SECONDS = 15;
+const WARM_UP_SECONDS = 30;
 
 const at = process.argv.indexOf('--minutes');
 const MINUTES = at < 0 ? 10 : Number(process.argv[at + 1]);
@@ -102,7 +102,8 @@ async function run(name) {
     seconds,
     load: found,
     memory,
-    grown: collected.map(({ memory }, i) => memory - warm[i].memory),
+    heap: collected.map(({ heap }, i) => heap - warm[i].heap),
+    ended: collected.map(({ memory }) => memory),
     delayP99: loaded.map(({ delayP99 }) => delayP99),
     delayMax: loaded.map(({ delayMax }) => delayMax),
     processor: loaded.reduce((sum, { processor }, i) => sum + processor - warm[i].processor, 0) / 1e6,
@@ -156,7 +157,8 @@ function rows(ours, upstream) {
       (run) => [most(run.delayP99), most(run.delayMax)].map(millis).join(', '),
     ],
     ['processor time of both workers', ({ processor }) => `${processor.toFixed(1)} s`],
-    ['memory: growth of a worker', ({ grown }) => mib(most(grown))],
+    ['memory: growth of a worker', (run) => mib(growth(run))],
+    ["memory: growth of a worker's heap", ({ heap }) => mib(most(heap))],
     ['memory: slope', ({ memory }) => `${mib(most(memory.map(slope)) * 60)} a minute`],
     [
       'changes of a flag, and seen by each worker',

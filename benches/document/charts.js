@@ -8,6 +8,7 @@
  */
 
 const OURS = 'experiment-node-server-rs';
+const ORIGINAL = '@amplitude/experiment-node-server';
 /** Ours stands out; the others are told apart. */
 const COLOURS = ['#d62728', '#555555', '#1f77b4', '#9467bd', '#2ca02c', '#8c564b', '#17becf'];
 const LOOKS = {
@@ -100,65 +101,65 @@ function oneKey({ cases, peers }) {
 
 /** @param {Results['remote']} remote */
 function remoteFetch(remote) {
-  const values = remote.flatMap(({ server, inFlight, upstream, ours }) =>
-    Object.entries({ [OURS]: ours, '@amplitude/experiment-node-server': upstream }).map(([name, load]) => ({
-      package: name,
-      server,
-      inFlight,
-      perSecond: load.perSecond,
-    })),
-  );
-  const names = [OURS, '@amplitude/experiment-node-server'];
+  return grouped({
+    title: 'fetchV2: fetches a second by how many are under way (higher is better)',
+    values: remote.flatMap(({ server, inFlight, upstream, ours }) =>
+      ofBoth(ours, upstream).map(([name, { perSecond }]) => ({
+        package: name,
+        panel: `server: ${server}`,
+        group: `${inFlight} under way`,
+        value: perSecond,
+      })),
+    ),
+  });
+}
+
+/** @param {Results['sync']} sync */
+function syncing({ cohorts }) {
+  return grouped({
+    title: 'A cohort of a million members through start() (lower is better)',
+    values: cohorts.flatMap(({ title, upstream, ours }) =>
+      ofBoth(ours, upstream).flatMap(([name, { longest, bytes }]) => [
+        { package: name, group: title, panel: 'longest stall of the event loop, ms', value: longest / 1e6 },
+        { package: name, group: title, panel: 'memory kept, MiB', value: bytes / 2 ** 20 },
+      ]),
+    ),
+  });
+}
+
+/**
+ * @template T
+ * @param {T} ours
+ * @param {T | undefined} upstream
+ * @returns {[string, T][]} by the names of the packages
+ */
+function ofBoth(ours, upstream) {
+  return upstream === undefined
+    ? [[OURS, ours]]
+    : [
+        [OURS, ours],
+        [ORIGINAL, upstream],
+      ];
+}
+
+/**
+ * Bars of both packages side by side, in groups, in panels with scales of their own.
+ * @param {{ title: string, values: { package: string, panel: string, group: string, value: number }[] }} what
+ */
+function grouped({ title, values }) {
+  const names = [OURS, ORIGINAL];
   return {
     ...LOOKS,
-    title: 'fetchV2: fetches a second by how many are under way (higher is better)',
+    title,
     data: { values },
-    facet: { column: { field: 'server', title: 'server' } },
+    facet: { column: { field: 'panel', title: null, sort: null } },
+    resolve: { scale: { y: 'independent' } },
     spec: {
       width: 260,
       height: 240,
       mark: 'bar',
       encoding: {
-        x: { field: 'inFlight', type: 'ordinal', title: 'under way', axis: { labelAngle: 0 } },
-        xOffset: { field: 'package', sort: names },
-        y: { field: 'perSecond', type: 'quantitative', title: 'fetches a second' },
-        color: colour(names),
-      },
-    },
-  };
-}
-
-/** @param {Results['sync']} sync */
-function syncing({ cohorts }) {
-  const values = cohorts.flatMap(({ title, upstream, ours }) =>
-    Object.entries({ [OURS]: ours, '@amplitude/experiment-node-server': upstream }).flatMap(
-      ([name, found]) =>
-        found
-          ? [
-              {
-                package: name,
-                title,
-                what: 'longest stall of the event loop, ms',
-                value: found.longest / 1e6,
-              },
-              { package: name, title, what: 'memory kept, MiB', value: found.bytes / 2 ** 20 },
-            ]
-          : [],
-    ),
-  );
-  const names = [OURS, '@amplitude/experiment-node-server'];
-  return {
-    ...LOOKS,
-    title: 'A cohort of a million members through start() (lower is better)',
-    data: { values },
-    facet: { column: { field: 'what', title: null } },
-    resolve: { scale: { y: 'independent' } },
-    spec: {
-      width: 240,
-      height: 240,
-      mark: 'bar',
-      encoding: {
-        x: { field: 'title', type: 'nominal', title: 'members are', axis: { labelAngle: 0 } },
+        x: { field: 'group', type: 'nominal', title: null, sort: null, axis: { labelAngle: 0 } },
         xOffset: { field: 'package', sort: names },
         y: { field: 'value', type: 'quantitative', title: null },
         color: colour(names),
@@ -194,4 +195,4 @@ function bars(values, title, isLogarithmic) {
   };
 }
 
-module.exports = { charts, OURS };
+module.exports = { charts, OURS, ORIGINAL };

@@ -16,10 +16,8 @@
  */
 
 const { duration, mebibytes } = require('../measure');
-const { OURS } = require('./charts');
+const { ORIGINAL, OURS } = require('./charts');
 const { BEHIND, explained, leastIsBest, table } = require('./markdown');
-
-const ORIGINAL = '@amplitude/experiment-node-server';
 
 /**
  * @param {Results} results

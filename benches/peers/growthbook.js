@@ -3,6 +3,7 @@
 /** GrowthBook: features with Mongo-like conditions and an experiment rule, given with the payload. */
 
 const { installed } = require('./installed');
+const { oneByOne } = require('./one-by-one');
 const { rulesOf, attributesOf } = require('./rules');
 
 /** @typedef {import('./rules').Condition} Condition */
@@ -59,13 +60,7 @@ module.exports = {
     const one = (/** @type {any} */ context, /** @type {string} */ key) => client.evalFeature(key, context);
     return {
       context: (user) => ({ attributes: attributesOf(user) }),
-      all: (context) => keys.map((key) => one(context, key)),
-      one,
-      variant: (answer) => answer.value,
-      variants: (answer) =>
-        Object.fromEntries(
-          answer.map((/** @type {any} */ { value }, /** @type {number} */ i) => [keys[i], value]),
-        ),
+      ...oneByOne(keys, one, ({ value }) => value),
       close: () => client.destroy(),
     };
   },

@@ -6,6 +6,7 @@
  */
 
 const { installed } = require('./installed');
+const { oneByOne } = require('./one-by-one');
 const { rulesOf, attributesOf } = require('./rules');
 
 /**
@@ -143,13 +144,7 @@ module.exports = {
           custom,
         });
       },
-      all: (user) => keys.map((key) => one(user, key)),
-      one,
-      variant,
-      variants: (answer) =>
-        Object.fromEntries(
-          answer.map((/** @type {any} */ each, /** @type {number} */ i) => [keys[i], variant(each)]),
-        ),
+      ...oneByOne(keys, one, variant),
       close: () => statsig.shutdown(),
     };
   },

@@ -6,6 +6,7 @@
  */
 
 const { installed } = require('./installed');
+const { oneByOne } = require('./one-by-one');
 const { rulesOf, attributesOf } = require('./rules');
 
 /** @typedef {import('./rules').Condition} Condition */
@@ -96,13 +97,7 @@ module.exports = {
         const texts = Object.entries(attributes).map(([key, value]) => [key, textOf(value)]);
         return { userId: user_id, properties: Object.fromEntries(texts) };
       },
-      all: (context) => keys.map((key) => one(context, key)),
-      one,
-      variant,
-      variants: (answer) =>
-        Object.fromEntries(
-          answer.map((/** @type {any} */ each, /** @type {number} */ i) => [keys[i], variant(each)]),
-        ),
+      ...oneByOne(keys, one, variant),
       close: () => client.destroy(),
     };
   },
