@@ -36,9 +36,11 @@ const RESULTS = {
     cores: 2,
     memory: '8 GiB',
     system: 'Linux',
+    load: '0.5',
     node: 'v20.1.0',
     rust: 'rustc 1.90',
     commit: 'abc',
+    run: 'full',
   },
   missed: ['remote'],
   evaluate: [
@@ -107,6 +109,8 @@ test('a part of a document is replaced between its marks, and nothing else is', 
 test('the published benchmarks show every figure, the machine, missed goals and losing cells', (t) => {
   const text = benchmarks(RESULTS);
   for (const part of [
+    '| Date | 2030-01-02, commit abc, a full run |',
+    '| Load average before the run | 0.5 |',
     '| Processor | A Processor, 2 cores |',
     '| Goals missed in this run | `benches/remote.js` |',
     `${OURS} 1.2.3`,

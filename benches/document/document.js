@@ -5,7 +5,7 @@
  * part of the README that repeats its first figures. Pure, so that a test can read it.
  *
  * @typedef {object} Results
- * @property {import('./machine').About} about
+ * @property {import('./machine').About & { run: 'full' | 'short' }} about
  * @property {string[]} missed the benches that have missed a goal
  * @property {import('../evaluate').Row[]} evaluate
  * @property {import('../peers').Result} peers
@@ -45,10 +45,11 @@ Everything here is measured and written by one command, \`npm run bench:all\`, i
 ${table(
   ['', ''],
   [
-    ['Date', `${about.date}, commit ${about.commit}`],
+    ['Date', `${about.date}, commit ${about.commit}, a ${about.run} run`],
     ['Processor', `${about.processor}, ${about.cores} cores`],
     ['Memory', about.memory],
     ['System', about.system],
+    ['Load average before the run', about.load],
     ['Node.js', about.node],
     ['Rust', about.rust],
     ['Packages', versions],

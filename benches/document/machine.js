@@ -6,7 +6,7 @@ const os = require('node:os');
 const { execFileSync } = require('node:child_process');
 
 /**
- * @typedef {{ date: string, processor: string, cores: number, memory: string, system: string, node: string,
+ * @typedef {{ date: string, processor: string, cores: number, memory: string, system: string, load: string, node: string,
  *   rust: string, commit: string }} About
  * @returns {About}
  */
@@ -18,6 +18,8 @@ function about() {
     cores: os.cpus().length,
     memory: `${(os.totalmem() / 2 ** 30).toFixed(0)} GiB`,
     system: `${os.type()} ${os.release()} ${os.arch()}`,
+    // What else the machine was doing before.
+    load: os.loadavg()[0].toFixed(1),
     node: process.version,
     rust: said('rustc', '--version'),
     commit: said('git', 'rev-parse', '--short', 'HEAD'),
