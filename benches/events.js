@@ -12,8 +12,9 @@ const path = require('node:path');
 const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
 const { realisticFlags, realisticUser } = require('./flags');
-const { duration, table } = require('./measure');
-const { timeRun } = require('./stall');
+const { bench } = require('./bench');
+const { duration, mebibytes, median, table } = require('./measure');
+const { ran } = require('./processor');
 
 /**
  * Flags, evaluations a turn of upstream and of ours, which is so quick that its clock needs more of them, and how many
@@ -36,12 +37,28 @@ const MAX_QUEUED_BYTES = 8 << 20;
 /** What else grows meanwhile: the heap's own room, requests under way, threads. */
 const SLACK_BYTES = 48 << 20;
 
-let missed = false;
+/**
+ * @typedef {object} Cost nanoseconds of an evaluation, and what tracking adds
+ * @property {number} flags
+ * @property {number} goal
+ * @property {{ plain: number, adds: number }} upstream
+ * @property {{ plain: number, adds: number }} ours
+ *
+ * @typedef {object} Result
+ * @property {Cost[]} costs
+ * @property {{ tracked: number, taken: number, nanoseconds: number, longest: number }} delivery
+ * @property {{ seconds: number, tracked: number, most: number }} hanging `most` in bytes
+ */
 
-/** @param {boolean} holds */
-function goal(holds) {
-  if (!holds) missed = true;
-  return holds ? 'met' : 'MISSED';
+/**
+ * @param {{ quick: boolean }} options
+ * @returns {Promise<Result>}
+ */
+async function measure({ quick }) {
+  const { child: server, first: url } = await start('server.js', []);
+  const found = await costs(url);
+  server.disconnect();
+  return { costs: found, delivery: await delivery(), hanging: await hanging(quick ? 5 : 30) };
 }
 
 /**
@@ -79,27 +96,22 @@ async function cost(client, calls, tracksExposure) {
   const list = Array.from({ length: calls }, () => ({ ...realisticUser(0), user_id: `user-${users++}` }));
   await sleep(1);
   const begin = performance.eventLoopUtilization();
-  const ranBefore = timeRun();
+  const ranBefore = ran();
   for (const user of list) client.evaluateV2(user, undefined, { tracksExposure });
   for (;;) {
     const before = performance.eventLoopUtilization();
     await sleep(WINDOW_MILLIS);
     if (performance.eventLoopUtilization(before).utilization < IDLE) break;
   }
-  const ran = timeRun();
+  const ranNow = ran();
   const active = performance.eventLoopUtilization(begin).active * 1e6;
-  return (ran !== undefined && ranBefore !== undefined ? ran - ranBefore : active) / calls;
+  return (ranNow !== undefined && ranBefore !== undefined ? ranNow - ranBefore : active) / calls;
 }
-
-/** @param {number[]} values */
-const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
 /** @param {string} url */
 async function costs(url) {
-  const rows = [
-    ['flags', 'upstream: plain', 'tracking adds', 'ours: plain', 'tracking adds', 'less', 'goal', ''],
-  ];
-  for (const { flags, counts, goal: wanted } of COSTS) {
+  const found = [];
+  for (const { flags, counts, goal } of COSTS) {
     const both = [clients(upstream, flags, url), clients(ours, flags, url)];
     for (const [index, { plain, tracked }] of both.entries()) {
       await cost(plain, counts[index], false);
@@ -117,20 +129,9 @@ async function costs(url) {
       }
     }
     const [theirs, our] = times.map(({ plain, adds }) => ({ plain: median(plain), adds: median(adds) }));
-    const less = theirs.adds / our.adds;
-    rows.push([
-      String(flags),
-      duration(theirs.plain),
-      duration(theirs.adds),
-      duration(our.plain),
-      duration(our.adds),
-      `${less.toFixed(0)}x`,
-      `${wanted}x`,
-      goal(our.adds > 0 && less >= wanted),
-    ]);
+    found.push({ flags, goal, upstream: theirs, ours: our });
   }
-  console.log(`tracking, medians of ${TURNS} turns in one process, Node ${process.version}`);
-  table(rows);
+  return found;
 }
 
 /**
@@ -159,13 +160,9 @@ async function delivery() {
   const { first } = await start('measured.js', [
     JSON.stringify({ scenario: 'deliver', url, events: QUEUED }),
   ]);
-  const { longest, tracked, nanoseconds } = first;
   const taken = await takenBy(server);
   server.disconnect();
-  console.log(
-    `${tracked} queued events delivered in ${duration(nanoseconds)}, ${taken} taken: ${goal(taken === tracked)}; ` +
-      `longest stall ${duration(longest)}, goal ${STALL_MILLIS} ms: ${goal(longest <= STALL_MILLIS * 1e6)}`,
-  );
+  return { ...first, taken };
 }
 
 /** @param {number} seconds */
@@ -173,23 +170,43 @@ async function hanging(seconds) {
   const { child: server, first: url } = await start('server.js', ['hang']);
   const options = { scenario: 'hang', url, rate: RATE, seconds, maxQueuedBytes: MAX_QUEUED_BYTES };
   const { first } = await start('measured.js', [JSON.stringify(options)]);
-  const { tracked, most } = first;
   server.disconnect();
-  const mebibytes = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  const cap = MAX_QUEUED_BYTES + SLACK_BYTES;
-  console.log(
-    `the server hangs for ${seconds} s at ${RATE} events a second (${tracked} tracked): memory grows by ${mebibytes(most)}, ` +
-      `bound ${mebibytes(cap)} (queue ${mebibytes(MAX_QUEUED_BYTES)}): ${goal(most <= cap)}`,
-  );
+  return { ...first, seconds };
 }
 
-(async () => {
-  const { child: server, first: url } = await start('server.js', []);
-  await costs(url);
-  server.disconnect();
-  await delivery();
-  await hanging(process.argv.includes('--quick') ? 5 : 30);
-  if (missed) console.error('a goal was missed');
-  // Upstream's queues would hold the process.
-  process.exit(missed ? 1 : 0);
-})();
+/** @param {Result} result */
+function report({ costs, delivery, hanging }) {
+  let met = true;
+  const goal = (/** @type {boolean} */ holds) => {
+    met &&= holds;
+    return holds ? 'met' : 'MISSED';
+  };
+  console.log(`tracking, medians of ${TURNS} turns in one process, Node ${process.version}`);
+  table([
+    ['flags', 'upstream: plain', 'tracking adds', 'ours: plain', 'tracking adds', 'less', 'goal', ''],
+    ...costs.map(({ flags, goal: wanted, upstream, ours }) => {
+      const less = upstream.adds / ours.adds;
+      return [
+        String(flags),
+        ...[upstream.plain, upstream.adds, ours.plain, ours.adds].map(duration),
+        `${less.toFixed(0)}x`,
+        `${wanted}x`,
+        goal(ours.adds > 0 && less >= wanted),
+      ];
+    }),
+  ]);
+  const { tracked, taken, nanoseconds, longest } = delivery;
+  console.log(
+    `${tracked} queued events delivered in ${duration(nanoseconds)}, ${taken} taken: ${goal(taken === tracked)}; ` +
+      `longest stall ${duration(longest)}, goal ${STALL_MILLIS} ms: ${goal(longest <= STALL_MILLIS * 1e6)}`,
+  );
+  const cap = MAX_QUEUED_BYTES + SLACK_BYTES;
+  const { seconds, most } = hanging;
+  console.log(
+    `the server hangs for ${seconds} s at ${RATE} events a second (${hanging.tracked} tracked): memory grows by ` +
+      `${mebibytes(most)}, bound ${mebibytes(cap)} (queue ${mebibytes(MAX_QUEUED_BYTES)}): ${goal(most <= cap)}`,
+  );
+  return met;
+}
+
+bench(module, { measure, report });

@@ -32,6 +32,31 @@ function targetedFlags(count) {
 }
 
 /**
+ * The same, without what not every product has: dependencies of flags on others, payloads.
+ * @param {number} count
+ */
+function portableFlags(count) {
+  return realisticFlags(count).map(({ dependencies: _, ...flag }) => {
+    const { payload: __, ...treatment } = /** @type {any} */ (flag.variants.treatment);
+    return {
+      ...flag,
+      variants: { ...flag.variants, treatment },
+      segments: flag.segments.map((segment) => ({
+        ...segment,
+        ...(segment.conditions
+          ? { conditions: segment.conditions.map((/** @type {any[]} */ all) => all.map(portable)) }
+          : {}),
+      })),
+    };
+  });
+}
+
+/** @param {ReturnType<typeof condition>} asked */
+function portable(asked) {
+  return asked.selector[0] === 'result' ? condition(['user', 'platform'], 'is', ['Android']) : asked;
+}
+
+/**
  * Puts the cohorts of {@link targetedFlags} into a client. No user of ours is in one.
  * @param {any} client
  */
@@ -163,4 +188,38 @@ function realisticUser(i) {
   };
 }
 
-module.exports = { realisticFlags, targetedFlags, storeCohorts, realisticUser };
+/**
+ * Users of whom each condition of the first thirty flags holds for some, and does not for others.
+ * @param {number} i
+ */
+function variedUser(i) {
+  /** @param {number} prime @param {string[]} values */
+  const pick = (prime, values) => values[Math.floor(i / prime) % values.length];
+  const user = realisticUser(i);
+  return {
+    ...user,
+    // One of ten is an individual inclusion by the one id or the other.
+    user_id: i % 20 === 0 ? `tester-${(i / 20) % 30}-${i % 8}` : user.user_id,
+    device_id: i % 20 === 10 ? `tester-${((i - 10) / 20) % 30}-${i % 8}` : user.device_id,
+    country: pick(2, ['United States', 'Land 1', 'Germany', 'Land 11']),
+    language: pick(3, ['en', 'de', 'es', 'it']),
+    platform: pick(5, ['iOS', 'Android', 'Web']),
+    version: pick(7, ['8.14.2', '9.1.0', '10.0.1', '9.0.9']),
+    user_properties: {
+      ...user.user_properties,
+      plan: pick(11, ['pro', 'enterprise', 'tier-10', 'free']),
+      age: 20 + (i % 61),
+      email: `user-${i}@${pick(13, ['example.com', 'amplitude.com', 'corp-4.com', 'corp-14.com'])}`,
+      tags: [pick(17, ['alpha', 'beta', 'tag-5']), pick(19, ['internal', 'tag-15', 'tag-25'])],
+      p0: pick(23, ['a', 'value-18']),
+      p1: pick(31, ['b', 'value-25']),
+      p2: pick(37, ['c', 'value-8']),
+      p3: pick(41, ['d', 'value-15']),
+      p4: pick(43, ['e', 'value-28']),
+      p5: pick(47, ['f', 'value-5']),
+    },
+    groups: { org: [pick(29, ['acme', 'globex', 'org-6', 'org-16'])] },
+  };
+}
+
+module.exports = { realisticFlags, targetedFlags, portableFlags, storeCohorts, realisticUser, variedUser };

@@ -5,6 +5,8 @@
  * them all, and medians are compared.
  */
 
+const { stopwatch } = require('./processor');
+
 /** @typedef {{ name: string, run: () => unknown }} Contender */
 
 const ROUNDS = 15;
@@ -21,7 +23,7 @@ function medians(contenders, roundMillis = 40) {
   for (let round = 0; round < ROUNDS; round++) {
     contenders.forEach(({ run }, index) => times[index].push(time(run, counts[index])));
   }
-  return times.map((list) => list.sort((a, b) => a - b)[ROUNDS >> 1]);
+  return times.map(median);
 }
 
 /** Calls of each contender before anything is timed: the first may prepare what all others use. */
@@ -50,9 +52,14 @@ let sink = 0;
  * @returns {number} nanoseconds per call
  */
 function time(run, count) {
-  const start = process.hrtime.bigint();
+  const elapsed = stopwatch();
   for (let i = 0; i < count; i++) if (run() === undefined) sink++;
-  return Number(process.hrtime.bigint() - start) / count;
+  return elapsed() / count;
+}
+
+/** @param {number[]} values */
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
 /**
@@ -60,9 +67,13 @@ function time(run, count) {
  * @param {number} nanoseconds
  */
 function duration(nanoseconds) {
-  if (nanoseconds < 1e3) return `${nanoseconds.toFixed(0)} ns`;
-  if (nanoseconds < 1e6) return `${(nanoseconds / 1e3).toPrecision(3)} µs`;
-  return `${(nanoseconds / 1e6).toPrecision(3)} ms`;
+  // Rounded first: 999.9 of a unit is one of the next.
+  const rounded = Number(nanoseconds.toPrecision(3));
+  const size = Math.abs(rounded);
+  if (size < 1e3) return `${rounded.toFixed(0)} ns`;
+  if (size < 1e6) return `${(rounded / 1e3).toPrecision(3)} µs`;
+  if (size < 1e9) return `${(rounded / 1e6).toPrecision(3)} ms`;
+  return `${(rounded / 1e9).toPrecision(3)} s`;
 }
 
 /**
@@ -74,4 +85,9 @@ function table(rows) {
   for (const row of rows) console.log(row.map((cell, column) => cell.padStart(widths[column])).join('  '));
 }
 
-module.exports = { medians, duration, table };
+/** @param {number} bytes */
+function mebibytes(bytes) {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+module.exports = { medians, median, duration, mebibytes, table };

@@ -1,60 +1,30 @@
 'use strict';
 
 /**
- * How long the event loop of this thread stands still. A loop of immediates notes the time between its turns. Time in
- * which the thread wanted to run and the machine let others run first is not the measured program's and is taken off,
- * where the system says how much it was (Linux); waiting for locks and for memory counts. And how long it has run.
+ * How long the event loop of this thread stands still. A loop of immediates notes the time between its turns, less what
+ * the thread has waited for a processor.
  */
 
-const fs = require('node:fs');
-
-/** The scheduler's account of this thread: nanoseconds run, nanoseconds waited for a processor, times run. */
-const ACCOUNT = '/proc/thread-self/schedstat';
-
-/**
- * Nanoseconds that this thread has had a processor for, to a few milliseconds.
- * @returns {number | undefined} nothing, where the system does not say
- */
-function timeRun() {
-  try {
-    return Number(fs.readFileSync(ACCOUNT, 'latin1').split(' ')[0]);
-  } catch {
-    return undefined;
-  }
-}
+const { waited } = require('./processor');
 
 class StallMeter {
   constructor() {
     this.longest = 0;
     this.longestOnTheClock = 0;
     this.running = true;
-    try {
-      this.account = fs.openSync(ACCOUNT, 'r');
-    } catch {
-      this.account = undefined;
-    }
-    this.text = Buffer.alloc(64);
     let time = process.hrtime.bigint();
-    let waited = this.#waited();
+    let waitedBefore = waited();
     const turn = () => {
       const now = process.hrtime.bigint();
-      const waitedNow = this.#waited();
+      const waitedNow = waited();
       const gap = Number(now - time);
       this.longestOnTheClock = Math.max(this.longestOnTheClock, gap);
-      this.longest = Math.max(this.longest, gap - (waitedNow - waited));
+      this.longest = Math.max(this.longest, gap - (waitedNow - waitedBefore));
       time = process.hrtime.bigint();
-      waited = waitedNow;
+      waitedBefore = waitedNow;
       if (this.running) setImmediate(turn);
-      else if (this.account !== undefined) fs.closeSync(this.account);
     };
     setImmediate(turn);
-  }
-
-  /** Nanoseconds that this thread has waited for a processor. */
-  #waited() {
-    if (this.account === undefined) return 0;
-    const length = fs.readSync(this.account, this.text, 0, this.text.length, 0);
-    return Number(this.text.toString('latin1', 0, length).split(' ')[1]);
   }
 
   /** Resolves with nanoseconds: the longest stall of the program, and the longest on the clock. */
@@ -67,4 +37,4 @@ class StallMeter {
   }
 }
 
-module.exports = { StallMeter, timeRun };
+module.exports = { StallMeter };

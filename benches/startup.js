@@ -1,15 +1,19 @@
 'use strict';
 
 /**
- * What `require` costs: time and memory, of the packages as they are published, in fresh processes that take turns.
- * `--rounds N`, 15 by default. Exits with 1 where a goal is missed.
+ * What `require` costs: time and memory, of the packages as they are published, in fresh processes that take turns;
+ * and what they bring to a disk with all that they depend on. `--rounds N`, 15 by default; `--peers` measures the
+ * packages of `peers/` besides. Exits with 1 where a goal is missed.
  */
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { stage } = require('../scripts/stage');
-const { duration, table } = require('./measure');
+const { bench } = require('./bench');
+const { duration, mebibytes, median, table } = require('./measure');
+const { PEERS } = require('./peers/peer');
+const { directoryOf, installed } = require('./packages');
 
 /** How many times faster than upstream it has to be; the memory after it has to be less. */
 const TIMES_FASTER = 10;
@@ -18,16 +22,9 @@ const at = process.argv.indexOf('--rounds');
 const ROUNDS = at < 0 ? 15 : Number(process.argv[at + 1]);
 
 const ROOT = path.join(__dirname, '..');
+const PEERS_HOME = path.join(__dirname, 'peers');
 /** Where our packages stand beside each other, as a package manager puts them. */
 const INSTALLED = path.join(ROOT, 'build', 'startup', 'node_modules');
-
-const [main] = stage().map(({ directory, name }) => {
-  const target = path.join(INSTALLED, name);
-  fs.rmSync(target, { recursive: true, force: true });
-  fs.cpSync(directory, target, { recursive: true });
-  return target;
-});
-const PACKAGES = { upstream: '@amplitude/experiment-node-server', ours: main };
 
 /** Run in a process of its own. `Experiment` is touched, so that nothing is put off. */
 const CHILD = `
@@ -38,47 +35,81 @@ const CHILD = `
 `;
 
 /**
- * @param {string} name
+ * @typedef {{ name: string, nanoseconds: number, memory: number, packages: number, files: number, bytes: number }} Row
+ * memory and bytes on the disk in bytes
+ */
+
+/**
+ * @param {{ quick: boolean }} options
+ * @returns {Row[]} upstream first, then ours, then peers where they are asked for
+ */
+function measure({ quick }) {
+  const directories = [directoryOf('@amplitude/experiment-node-server', ROOT), staged()];
+  const names = ['@amplitude/experiment-node-server', 'experiment-node-server-rs'];
+  if (process.argv.includes('--peers')) {
+    for (const { name } of Object.values(PEERS).map((make) => make())) {
+      if (!names.includes(name) && names.push(name)) directories.push(directoryOf(name, PEERS_HOME));
+    }
+  }
+  const rounds = quick ? Math.min(ROUNDS, 5) : ROUNDS;
+  const found = /** @type {string[]} */ (directories);
+  // The first ones read from the disk.
+  for (const directory of found) once(directory);
+  const times = found.map(() => /** @type {{ nanoseconds: number, bytes: number }[]} */ ([]));
+  for (let round = 0; round < rounds; round++) {
+    found.forEach((directory, index) => times[index].push(once(directory)));
+  }
+  return found.map((directory, index) => ({
+    name: names[index],
+    nanoseconds: median(times[index].map(({ nanoseconds }) => nanoseconds)),
+    memory: median(times[index].map(({ bytes }) => bytes)),
+    ...installed(directory),
+  }));
+}
+
+/** Our packages beside each other, as a package manager puts them; the directory of the main one. */
+function staged() {
+  const [main] = stage().map(({ directory, name }) => {
+    const target = path.join(INSTALLED, name);
+    fs.rmSync(target, { recursive: true, force: true });
+    fs.cpSync(directory, target, { recursive: true });
+    return target;
+  });
+  return main;
+}
+
+/**
+ * @param {string} directory
  * @returns {{ nanoseconds: number, bytes: number }}
  */
-function measure(name) {
+function once(directory) {
   return JSON.parse(
-    execFileSync(process.execPath, ['-e', CHILD, '--', name], {
-      encoding: 'utf8',
-      cwd: ROOT,
-    }),
+    execFileSync(process.execPath, ['-e', CHILD, '--', directory], { encoding: 'utf8', cwd: ROOT }),
   );
 }
 
-/** @param {number[]} values */
-function median(values) {
-  return values.sort((a, b) => a - b)[values.length >> 1];
+/** @param {Row[]} rows */
+function report(rows) {
+  console.log(
+    `require in a fresh process, medians of turns, Node ${process.version}; what is installed for it`,
+  );
+  table([
+    ['', 'time', 'resident memory after', 'packages', 'files', 'on the disk'],
+    ...rows.map(({ name, nanoseconds, memory, packages, files, bytes }) => [
+      name,
+      duration(nanoseconds),
+      mebibytes(memory),
+      String(packages),
+      String(files),
+      mebibytes(bytes),
+    ]),
+  ]);
+  const [upstream, ours] = rows;
+  const faster = upstream.nanoseconds / ours.nanoseconds;
+  console.log(
+    `${faster.toFixed(1)}x faster than upstream, goal ${TIMES_FASTER}x; memory has to be below upstream's`,
+  );
+  return faster >= TIMES_FASTER && ours.memory < upstream.memory;
 }
 
-/** @type {{ nanoseconds: number, bytes: number }[]} */
-const theirs = [];
-/** @type {{ nanoseconds: number, bytes: number }[]} */
-const our = [];
-// The first ones read from the disk.
-measure(PACKAGES.upstream);
-measure(PACKAGES.ours);
-for (let round = 0; round < ROUNDS; round++) {
-  theirs.push(measure(PACKAGES.upstream));
-  our.push(measure(PACKAGES.ours));
-}
-
-const time = [theirs, our].map((list) => median(list.map(({ nanoseconds }) => nanoseconds)));
-const memory = [theirs, our].map((list) => median(list.map(({ bytes }) => bytes)));
-const faster = time[0] / time[1];
-const mebibytes = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-
-console.log(`require in a fresh process, medians of ${ROUNDS} that take turns, Node ${process.version}`);
-table([
-  ['', 'upstream', 'ours', '', 'goal'],
-  ['time', duration(time[0]), duration(time[1]), `${faster.toFixed(1)}x faster`, `${TIMES_FASTER}x`],
-  ['resident memory after', mebibytes(memory[0]), mebibytes(memory[1]), '', 'below upstream'],
-]);
-
-const missed = faster < TIMES_FASTER || memory[1] >= memory[0];
-if (missed) console.error('a goal was missed');
-process.exitCode = missed ? 1 : 0;
+bench(module, { measure, report });

@@ -6,15 +6,15 @@
  * missed.
  */
 
-const { fork, spawnSync } = require('node:child_process');
-const { once } = require('node:events');
+const { fork } = require('node:child_process');
+const { once: onceEmitted } = require('node:events');
 const path = require('node:path');
-const { duration, table } = require('./measure');
+const { bench } = require('./bench');
+const { duration, mebibytes, median, table } = require('./measure');
 const { flagsOfVersion } = require('./sync/flags');
 
 const PACKAGES = { upstream: '@amplitude/experiment-node-server', ours: path.join(__dirname, '..') };
 const MEASURED = path.join(__dirname, 'sync', 'measured.js');
-const LOOKUP = path.join(__dirname, 'sync', 'lookup.js');
 
 const ROUNDS = 5;
 /** The longest that the event loop may stand still. */
@@ -29,103 +29,111 @@ const FLAGS = 5000;
  * @typedef {{ longest: number, longestOnTheClock: number, nanoseconds: number, bytes: number, idle: number }} Result
  * `idle` is the longest stall of the same evaluations without an update */
 
-let missed = false;
+/**
+ * @typedef {{ title: string, members: number, upstream?: Result, ours: Result }} Cohort upstream cannot hold the large one
+ * @typedef {{ title: string, all: boolean, flags: number, upstream: Result, ours: Result }} FlagUpdate
+ * @typedef {{ cohorts: Cohort[], updates: FlagUpdate[] }} Found
+ */
 
 /**
- * @param {string} what
- * @param {boolean} met
+ * @param {{ quick: boolean }} options
+ * @returns {Promise<Found>}
  */
-function goal(what, met) {
-  if (!met) missed = true;
-  console.log(`  goal: ${what}: ${met ? 'met' : 'MISSED'}`);
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
-
-async function main() {
-  console.log(
-    `Syncing, ${ROUNDS} rounds, Node ${process.version}: medians, and the least of the longest stalls`,
-  );
-  await cohorts('15 characters', 'fifteen');
-  await cohorts('random UUIDs', 'uuid');
-  if (process.argv.includes('--large')) await large();
-  await updates('one flag evaluated every 4 ms', false);
-  await updates('all flags evaluated every 4 ms', true);
-  const lookups = spawnSync(process.execPath, [LOOKUP], { stdio: 'inherit' });
-  if (lookups.status !== 0) missed = true;
-  if (missed) console.error('a goal was missed');
-  process.exitCode = missed ? 1 : 0;
+async function measure({ quick }) {
+  const rounds = quick ? 2 : ROUNDS;
+  /** @type {Cohort[]} */
+  const found = [
+    await cohort('15 characters', 'fifteen', rounds),
+    await cohort('random UUIDs', 'uuid', rounds),
+  ];
+  if (process.argv.includes('--large')) found.push(await large());
+  return {
+    cohorts: found,
+    updates: [
+      await update('one flag evaluated every 4 ms', false, rounds),
+      await update('all flags evaluated every 4 ms', true, rounds),
+    ],
+  };
 }
 
 /**
  * @param {string} title
  * @param {string} kind
+ * @param {number} rounds
  */
-async function cohorts(title, kind) {
+async function cohort(title, kind, rounds) {
   const server = await serve({ kind, count: MEMBERS });
-  const [theirs, ours] = await turns((name) =>
-    measure({ name, url: server.url, scenario: 'cohort', member: 'member-of-it-00' }),
+  const [upstream, ours] = await turns(rounds, (name) =>
+    once({ name, url: server.url, scenario: 'cohort', member: 'member-of-it-00' }),
   );
   server.child.disconnect();
-  console.log(`\nA cohort of ${MEMBERS.toLocaleString('en')} members, ${title}, through start()`);
-  table([
-    ['', 'longest stall', 'on the clock', 'start()', 'memory kept', 'a member'],
-    ...Object.entries({ upstream: theirs, ours }).map(([name, result]) => [name, ...cells(result, MEMBERS)]),
-  ]);
-  goal(`the loop stands still for at most ${duration(STALL)}`, ours.longest <= STALL);
-  goal(`memory is at most ${SHARE} of upstream's`, ours.bytes <= theirs.bytes * SHARE);
+  return { title, members: MEMBERS, upstream, ours };
 }
 
 async function large() {
   const server = await serve({ kind: 'generated', count: LARGE });
   const { generatedMember } = require('../emulator').Emulator;
   const member = generatedMember({ count: LARGE }, 12_345_678);
-  const once = () => measure({ name: PACKAGES.ours, url: server.url, scenario: 'cohort', member });
-  const result = medians([await once(), await once()]);
+  const load = () => once({ name: PACKAGES.ours, url: server.url, scenario: 'cohort', member });
+  const ours = medians([await load(), await load()]);
   server.child.disconnect();
-  console.log(`\nA cohort of ${LARGE.toLocaleString('en')} members, 15 digits, through start()`);
-  table([
-    ['', 'longest stall', 'on the clock', 'start()', 'memory kept', 'a member'],
-    ['ours', ...cells(result, LARGE)],
-  ]);
-  goal('it loads and answers', true);
-  goal(`the loop stands still for at most ${duration(STALL)}`, result.longest <= STALL);
+  return { title: '15 digits', members: LARGE, ours };
 }
 
 /**
  * @param {string} title
  * @param {boolean} all
+ * @param {number} rounds
  */
-async function updates(title, all) {
+async function update(title, all, rounds) {
   const server = await serve({ kind: 'fifteen', count: 1 });
   let version = 1;
   await server.setFlags(flagsOfVersion(FLAGS, version));
-  const [theirs, ours] = await turns((name) =>
-    measure({ name, url: server.url, scenario: 'update', flags: FLAGS, all }, () =>
+  const [upstream, ours] = await turns(rounds, (name) =>
+    once({ name, url: server.url, scenario: 'update', flags: FLAGS, all }, () =>
       server.setFlags(flagsOfVersion(FLAGS, ++version)),
     ),
   );
   server.child.disconnect();
-  console.log(`\nAn update of ${FLAGS.toLocaleString('en')} flags, ${title}`);
-  table([
-    ['', 'longest stall', 'on the clock', 'without an update'],
-    ...Object.entries({ upstream: theirs, ours }).map(([name, { longest, longestOnTheClock, idle }]) => [
-      name,
-      duration(longest),
-      duration(longestOnTheClock),
-      duration(idle),
-    ]),
-  ]);
-  if (all) {
-    // The evaluations themselves take a part of that time, and so does the garbage that they make.
-    const more = ours.longest - ours.idle;
-    goal(`it adds at most ${duration(STALL)} to what the evaluations take`, more <= STALL);
-  } else {
+  return { title, all, flags: FLAGS, upstream, ours };
+}
+
+/** @param {Found} found */
+function report({ cohorts, updates }) {
+  let met = true;
+  const goal = (/** @type {string} */ what, /** @type {boolean} */ holds) => {
+    met &&= holds;
+    console.log(`  goal: ${what}: ${holds ? 'met' : 'MISSED'}`);
+  };
+  console.log(`Syncing, Node ${process.version}: medians, and the least of the longest stalls`);
+  for (const { title, members, upstream, ours } of cohorts) {
+    console.log(`\nA cohort of ${members.toLocaleString('en')} members, ${title}, through start()`);
+    table([
+      ['', 'longest stall', 'on the clock', 'start()', 'memory kept', 'a member'],
+      ...(upstream ? [['upstream', ...cells(upstream, members)]] : []),
+      ['ours', ...cells(ours, members)],
+    ]);
     goal(`the loop stands still for at most ${duration(STALL)}`, ours.longest <= STALL);
+    if (upstream) goal(`memory is at most ${SHARE} of upstream's`, ours.bytes <= upstream.bytes * SHARE);
   }
+  for (const { title, all, flags, upstream, ours } of updates) {
+    console.log(`\nAn update of ${flags.toLocaleString('en')} flags, ${title}`);
+    table([
+      ['', 'longest stall', 'on the clock', 'without an update'],
+      ...Object.entries({ upstream, ours }).map(([name, { longest, longestOnTheClock, idle }]) => [
+        name,
+        ...[longest, longestOnTheClock, idle].map(duration),
+      ]),
+    ]);
+    if (all) {
+      // The evaluations themselves take a part of that time, and so does the garbage that they make.
+      const more = ours.longest - ours.idle;
+      goal(`it adds at most ${duration(STALL)} to what the evaluations take`, more <= STALL);
+    } else {
+      goal(`the loop stands still for at most ${duration(STALL)}`, ours.longest <= STALL);
+    }
+  }
+  return met;
 }
 
 /**
@@ -134,24 +142,23 @@ async function updates(title, all) {
  */
 function cells({ longest, longestOnTheClock, nanoseconds, bytes }, count) {
   return [
-    duration(longest),
-    duration(longestOnTheClock),
-    duration(nanoseconds),
-    `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    ...[longest, longestOnTheClock, nanoseconds].map(duration),
+    mebibytes(bytes),
     `${(bytes / count).toFixed(1)} B`,
   ];
 }
 
 /**
  * Both packages in turn; the medians of each.
- * @param {(name: string) => Promise<Result>} once
+ * @param {number} rounds
+ * @param {(name: string) => Promise<Result>} take
  * @returns {Promise<Result[]>}
  */
-async function turns(once) {
+async function turns(rounds, take) {
   /** @type {Result[][]} */
   const results = [[], []];
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [index, name] of Object.values(PACKAGES).entries()) results[index].push(await once(name));
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, name] of Object.values(PACKAGES).entries()) results[index].push(await take(name));
   }
   return results.map(medians);
 }
@@ -163,7 +170,7 @@ async function turns(once) {
 function medians(list) {
   const sorted = (/** @type {keyof Result} */ name) =>
     list.map((result) => result[name]).sort((a, b) => a - b);
-  const of = (/** @type {keyof Result} */ name) => sorted(name)[list.length >> 1];
+  const of = (/** @type {keyof Result} */ name) => median(list.map((result) => result[name]));
   return {
     // What a program does to the loop it does in every round; what is in some rounds only the machine did.
     longest: sorted('longest')[0],
@@ -177,10 +184,10 @@ function medians(list) {
 /** @param {object} what */
 async function serve(what) {
   const child = fork(path.join(__dirname, 'sync', 'server.js'), [JSON.stringify(what)]);
-  const [url] = await once(child, 'message');
+  const [url] = await onceEmitted(child, 'message');
   const setFlags = async (/** @type {object[]} */ flags) => {
     child.send(flags);
-    await once(child, 'message');
+    await onceEmitted(child, 'message');
   };
   return { child, url, setFlags };
 }
@@ -190,7 +197,7 @@ async function serve(what) {
  * @param {() => unknown} [onReady]
  * @returns {Promise<Result>}
  */
-async function measure(what, onReady = () => {}) {
+async function once(what, onReady = () => {}) {
   const child = fork(MEASURED, [JSON.stringify(what)], {
     execArgv: ['--expose-gc'],
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
@@ -198,7 +205,9 @@ async function measure(what, onReady = () => {}) {
   child.once('message', onReady);
   let text = '';
   child.stdout?.on('data', (piece) => (text += piece));
-  const [code] = await once(child, 'close');
+  const [code] = await onceEmitted(child, 'close');
   if (code !== 0) throw new Error(`a measurement ended with ${code}`);
   return JSON.parse(text);
 }
+
+bench(module, { measure, report });

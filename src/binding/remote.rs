@@ -13,6 +13,7 @@ use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::runtime;
 use super::text::JsText;
 use crate::ecma::Text;
+use crate::ecma::text::decoded;
 use crate::key::Secret;
 use crate::remote::{self, FetchError, FetchOptions, RemoteConfig, RemoteEvent};
 use crate::transport::backoff::Backoff;
@@ -165,5 +166,5 @@ pub(super) fn describe_transport(error: &TransportError) -> ErrorDescription {
 
 /// A body as JavaScript reads it: broken UTF-8 becomes U+FFFD.
 pub(super) fn text(body: &[u8]) -> JsText {
-    JsText(Text::from(String::from_utf8_lossy(body).into_owned()))
+    JsText(Text::from(&*decoded(body)))
 }

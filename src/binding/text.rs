@@ -53,6 +53,11 @@ impl ToNapiValue for JsText {
 pub unsafe fn create_string(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
     let mut value = ptr::null_mut();
     let status = match std::str::from_utf8(bytes) {
+        // V8 takes these as they are, where it would decode the others.
+        // SAFETY: the pointer and the length are those of `text`; the caller vouches for `env`.
+        Ok(text) if text.is_ascii() => unsafe {
+            sys::napi_create_string_latin1(env, text.as_ptr().cast(), text.len() as isize, &mut value)
+        },
         // SAFETY: the pointer and the length are those of `text`; the caller vouches for `env`.
         Ok(text) => unsafe {
             sys::napi_create_string_utf8(env, text.as_ptr().cast(), text.len() as isize, &mut value)

@@ -1,6 +1,6 @@
 //! JavaScript strings in Rust: WTF-8 bytes, so that lone surrogates survive and hash as themselves.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
@@ -39,7 +39,7 @@ impl Text {
     }
 
     /// For messages: lone surrogates become U+FFFD.
-    pub fn to_string_lossy(&self) -> std::borrow::Cow<'_, str> {
+    pub fn to_string_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
     }
 
@@ -111,6 +111,12 @@ impl<'de> Deserialize<'de> for Text {
         }
         deserializer.deserialize_byte_buf(TextVisitor)
     }
+}
+
+/// UTF-8 as JavaScript decodes it: bytes that are none become U+FFFD.
+pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    // `from_utf8_lossy` alone looks at each byte, also where nothing is wrong.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Appends UTF-16 code units to WTF-8 bytes. The bytes before must not end in a lone lead surrogate whose

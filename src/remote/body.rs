@@ -9,22 +9,26 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::FetchError;
+use crate::ecma::text::decoded;
 
 /// The body as UTF-8 text: bytes that are not become U+FFFD, as JavaScript decodes them.
 ///
 /// # Errors
 /// [`FetchError::NotJson`], [`FetchError::NotVariants`].
 pub(super) fn checked(body: Bytes) -> Result<Bytes, FetchError> {
-    let body = match String::from_utf8_lossy(&body) {
+    let body = match decoded(&body) {
         Cow::Borrowed(_) => body,
         Cow::Owned(text) => Bytes::from(text),
     };
-    // First as JSON alone: looking inside is stricter about strings and numbers than skipping over them.
+    let first = body.trim_ascii_start().first();
+    // What holds variants is JSON for certain: looking inside is stricter than skipping over.
+    if matches!(first, Some(b'{' | b'[')) && matches!(serde_json::from_slice(&body), Ok(HasNull(false))) {
+        return Ok(body);
+    }
     if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
         return Err(FetchError::NotJson { body });
     }
-    match body.trim_ascii_start().first() {
-        Some(b'{' | b'[') if matches!(serde_json::from_slice(&body), Ok(HasNull(false))) => Ok(body),
+    match first {
         Some(b'{' | b'[' | b'n') => Err(FetchError::NotVariants { body }),
         // Other scalars have no members and so hold no variant: not an error, as for JavaScript.
         _ => Ok(body),

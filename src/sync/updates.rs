@@ -45,7 +45,7 @@ pub(super) async fn parse(
     }
     tokio::task::spawn_blocking(move || {
         point("flags are parsed");
-        let raw = match String::from_utf8_lossy(&raw) {
+        let raw = match crate::ecma::text::decoded(&raw) {
             std::borrow::Cow::Borrowed(_) => raw,
             std::borrow::Cow::Owned(text) => Bytes::from(text),
         };
