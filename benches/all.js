@@ -38,7 +38,10 @@ function main() {
   fs.mkdirSync(BUILD, { recursive: true });
   const file = path.join(BUILD, 'results.json');
   if (!process.argv.includes('--write')) {
-    fs.writeFileSync(file, JSON.stringify({ about: { ...about(), run: isQuick ? 'short' : 'full' }, ...measured() }, null, 2));
+    fs.writeFileSync(
+      file,
+      JSON.stringify({ about: { ...about(), run: isQuick ? 'short' : 'full' }, ...measured() }, null, 2),
+    );
   }
   /** @type {import('./document/document').Results} */
   const results = JSON.parse(fs.readFileSync(file, 'utf8'));
