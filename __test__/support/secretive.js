@@ -6,7 +6,9 @@
  * the keys as JSON. Its output is to be looked through for the keys. Its last line says what the server was sent.
  */
 
+const fs = require('node:fs');
 const http = require('node:http');
+const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const util = require('node:util');
 const experiment = require('../..');
@@ -32,6 +34,11 @@ const FLAGS = [
   },
   { key: 'broken', segments: 7 },
 ];
+
+const WORLD = {
+  flags: FLAGS,
+  cohorts: [{ cohortId: 'c1', groupType: 'User', memberIds: ['member'] }],
+};
 
 /** Everything that printing makes of a value. @param {any} value */
 function show(value) {
@@ -109,8 +116,35 @@ const FAULTS = [
     status: 400,
     body: { code: 400, error: `Invalid API key: ${quoted(request)}` },
   }),
-  ...['reset', 'cut', 'silence', 'wrong-json', 'wrong-type', 'redirect'].map((kind) => () => ({ kind })),
+  ...['reset', 'cut', 'wrong-json', 'wrong-type', 'redirect'].map((kind) => () => ({ kind })),
 ];
+
+const ALL = [['flags', 'variants', 'cohort', 'stream', 'events'], ['cohort']];
+
+/**
+ * Clients of a server that goes wrong. @param {any} fault @param {any[]} endpoints
+ * @returns {Promise<any[]>} what it was asked
+ */
+async function suffer(fault, endpoints) {
+  const emulator = await Emulator.start(WORLD);
+  for (const endpoint of endpoints) emulator.fail(endpoint, fault);
+  const httpAgent = new http.Agent();
+  await Promise.all([
+    live(new LocalEvaluationClient(keys.deployment, configuration(emulator))),
+    live(new LocalEvaluationClient(keys.deployment, configuration(emulator, { streamUpdates: true }))),
+    fetched(new RemoteEvaluationClient(keys.deployment, remote(emulator))),
+    fetched(new RemoteEvaluationClient(keys.deployment, remote(emulator, { httpAgent }))),
+  ]);
+  const { requests } = emulator;
+  await emulator.close();
+  return requests;
+}
+
+/** @param {string} name in the spool */
+function sizeOf(name) {
+  const stat = fs.statSync(path.join(spool, name), { throwIfNoEntry: false });
+  return stat && stat.isFile() ? stat.size : 0;
+}
 
 /** @param {any} request */
 function quoted({ headers, body }) {
@@ -121,10 +155,7 @@ function quoted({ headers, body }) {
 }
 
 (async () => {
-  const emulator = await Emulator.start({
-    flags: FLAGS,
-    cohorts: [{ cohortId: 'c1', groupType: 'User', memberIds: ['member'] }],
-  });
+  const emulator = await Emulator.start(WORLD);
   show(experiment);
   // All is well.
   await live(new LocalEvaluationClient(keys.deployment, /** @type {any} */ (configuration(emulator))));
@@ -138,24 +169,9 @@ function quoted({ headers, body }) {
   // Through a caller's agent.
   const httpAgent = new http.Agent({ keepAlive: true });
   await fetched(new RemoteEvaluationClient(keys.deployment, remote(emulator, { httpAgent })));
-  // A server that goes wrong.
-  for (const fault of FAULTS) {
-    for (const endpoint of ['flags', 'variants', 'cohort', 'stream', 'events'])
-      emulator.fail(/** @type {any} */ (endpoint), /** @type {any} */ (fault));
-    await Promise.all([
-      live(new LocalEvaluationClient(keys.deployment, configuration(emulator))),
-      live(new LocalEvaluationClient(keys.deployment, configuration(emulator, { streamUpdates: true }))),
-      fetched(new RemoteEvaluationClient(keys.deployment, remote(emulator))),
-      fetched(new RemoteEvaluationClient(keys.deployment, remote(emulator, { httpAgent }))),
-    ]);
-    emulator.clearFailures();
-  }
-  // Cohorts that go wrong, of flags that are well.
-  for (const fault of FAULTS) {
-    emulator.fail('cohort', /** @type {any} */ (fault));
-    await live(new LocalEvaluationClient(keys.deployment, configuration(emulator)));
-    emulator.clearFailures();
-  }
+  // Servers that go wrong, for everybody or for cohorts alone.
+  const broken = FAULTS.flatMap((fault) => ALL.map((endpoints) => ({ fault, endpoints })));
+  const requests = await Promise.all(broken.map(({ fault, endpoints }) => suffer(fault, endpoints)));
   // No server, and no URL.
   for (const serverUrl of ['http://127.0.0.1:1', 'http://[nowhere', 'nothing', 'http://name.invalid']) {
     const urls = { serverUrl, streamServerUrl: serverUrl, streamUpdates: true };
@@ -168,7 +184,16 @@ function quoted({ headers, body }) {
     await fetched(new RemoteEvaluationClient(`${keys.deployment}${end}`, remote(emulator)));
     await fetched(new RemoteEvaluationClient(`${keys.deployment}${end}`, remote(emulator, { httpAgent })));
   }
-  const sent = emulator.requests.map(({ headers, body }) => `${headers.authorization} ${body}`);
+  // Events that are left behind.
+  emulator.fail('events', { kind: 'status', status: 503 });
+  const last = new LocalEvaluationClient(keys.deployment, configuration(emulator));
+  await last.start();
+  last.evaluateV2(USER, undefined, { tracksExposure: true });
+  while (!fs.readdirSync(spool, { recursive: true }).some((name) => sizeOf(String(name)) > 0))
+    await sleep(10);
+  const sent = [...emulator.requests, ...requests.flat()].map(
+    ({ headers, body }) => `${headers.authorization} ${body}`,
+  );
   const basic = Buffer.from(`${keys.api}:${keys.secret}`).toString('base64');
   const used = { deployment: keys.deployment, basic, tracking: keys.tracking };
   const counts = Object.entries(used).map(

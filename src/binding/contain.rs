@@ -70,3 +70,15 @@ fn watch() {
 pub fn inject_panic(name: Option<String>) -> Option<String> {
     crate::defect::arm(name)
 }
+
+/// For tests of the tests: reads memory that is nobody's, which whoever watches the memory must report.
+#[cfg(feature = "inject-panics")]
+#[napi_derive::napi]
+pub fn invalid_read() -> u32 {
+    let freed = std::hint::black_box(Box::into_raw(Box::new([7u32; 4])));
+    // SAFETY: none in the second step: that is what it is for. The first frees what has just been allocated.
+    unsafe {
+        drop(Box::from_raw(freed));
+        freed.cast::<u32>().add(1).read_volatile()
+    }
+}

@@ -162,11 +162,13 @@ mod tests {
 
     #[tokio::test]
     async fn events_are_parsed_as_the_contract_says() {
-        let cases: [(&[u8], &[&str]); 12] = [
+        let cases: [(&[u8], &[&str]); 14] = [
             (b"data: 1\n\n", &["1"]),
             (b"data: 1\r\rdata: 2\r\r", &["1", "2"]),
             (b"data: 1\r\n\r\ndata: 2\r\n\r\n", &["1", "2"]),
             (b"\xef\xbb\xbfdata: 1\n\n", &["1"]),
+            (b"\xef\xbb\xbf\xef\xbb\xbfdata: \xc3\xa9\n\ndata: 2\n\n", &["2"]),
+            (b": ping\n\xef\xbb\xbfdata: 1\n\ndata: 2\n\n", &["2"]),
             (b"data:  \n\n", &[" "]),
             (b"data:[\ndata: 1\ndata:  ]\n\n", &["[\n1\n ]"]),
             (b"data:\n\n", &[""]),

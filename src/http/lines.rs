@@ -9,6 +9,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Oversize;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 pub(super) struct Lines {
     /// For one line, and for all lines of one event together; in bytes.
     limit: usize,
@@ -58,12 +60,16 @@ impl Lines {
     /// The line as it is now; `None` for one that says nothing.
     fn finish(&mut self) -> Result<Option<String>, Oversize> {
         let mut line = std::mem::take(&mut self.line);
-        if std::mem::take(&mut self.at_start) && line.starts_with(b"\xef\xbb\xbf") {
-            line.drain(..3);
+        if std::mem::take(&mut self.at_start) && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         if line.is_empty() {
             self.event_bytes = 0;
             return Ok(Some("\n".to_owned()));
+        }
+        // One more is the beginning of a name that no field has. The parser takes it for the first, and panics.
+        if line.starts_with(BYTE_ORDER_MARK) {
+            return Ok(None);
         }
         // Comments, and lines without a colon, which the client we replace ignores too.
         if matches!(memchr::memchr(b':', &line), None | Some(0)) {
@@ -96,6 +102,14 @@ mod tests {
         let expected = ["data:é\n", "data:2\n", "data:3\n", "\n", "\n", "\n", "event:x\n", "\n"];
         for chunk in 1..=text.len() {
             assert_eq!(lines(text, chunk), expected, "chunks of {chunk}");
+        }
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn a_second_byte_order_mark_makes_a_field_unknown() {
+        for text in ["\u{feff}\u{feff}data:1\ndata:2\n", ": comment\n\u{feff}data:1\ndata:2\n"] {
+            assert_eq!(lines(text.as_bytes(), 1000), ["data:2\n"], "{text:?}");
         }
     }
 

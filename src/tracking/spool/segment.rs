@@ -51,7 +51,11 @@ pub(in crate::tracking) fn read(bytes: &[u8]) -> Contents {
     while let Some((kind, body, after)) = split_record(rest) {
         match kind {
             EVENT => events.push((events.len() as u32, body)),
-            _ => done.extend(body.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number))),
+            _ => {
+                let numbers = body.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number));
+                // Of what comes later nothing can have been said.
+                done.extend(numbers.filter(|number| (*number as usize) < events.len()));
+            }
         }
         rest = after;
     }
@@ -105,6 +109,17 @@ mod tests {
             contents.events.iter().map(|(number, json)| (*number, &**json)).collect();
         assert_eq!(events, [(0, &b"{\"a\":1}"[..]), (2, b"{\"b\":2}"), (3, b"{\"c\":3}")]);
         assert_eq!(contents.length, sample().len() as u64);
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn an_event_is_not_done_before_it_is_there() {
+        let mut bytes = Vec::new();
+        push_done(&[0, 1], &mut bytes);
+        push_event(b"{}", &mut bytes);
+        push_done(&[1], &mut bytes);
+        push_event(b"{}", &mut bytes);
+        assert_eq!(numbers(&bytes), [0, 1]);
     }
 
     #[test]
