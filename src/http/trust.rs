@@ -23,7 +23,7 @@ use rustls::{
 pub(super) fn tls_config(extra_ca_certs: Option<&Path>) -> Result<ClientConfig, rustls::Error> {
     // Given to this configuration alone: a process-wide default would be everybody's.
     let provider = Arc::new(ring::default_provider());
-    let verifier = Verifier::new(roots(extra_ca_certs), provider.clone())?;
+    let verifier = Verifier::new(extra_certificates(extra_ca_certs), provider.clone())?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -32,12 +32,15 @@ pub(super) fn tls_config(extra_ca_certs: Option<&Path>) -> Result<ClientConfig, 
     Ok(config)
 }
 
-fn roots(extra_ca_certs: Option<&Path>) -> RootCertStore {
+fn roots(extra: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    roots.add_parsable_certificates(system_certificates().iter().cloned());
-    let extra = extra_ca_certs.and_then(|path| CertificateDer::pem_file_iter(path).ok());
-    roots.add_parsable_certificates(extra.into_iter().flatten().flatten());
+    roots.add_parsable_certificates(system_certificates().iter().chain(extra).cloned());
     roots
+}
+
+fn extra_certificates(path: Option<&Path>) -> Vec<CertificateDer<'static>> {
+    let certificates = path.and_then(|path| CertificateDer::pem_file_iter(path).ok());
+    certificates.into_iter().flatten().flatten().collect()
 }
 
 /// Read once: it takes tens of milliseconds.
@@ -46,16 +49,30 @@ fn system_certificates() -> &'static [CertificateDer<'static>] {
     CERTIFICATES.get_or_init(|| rustls_native_certs::load_native_certs().certs)
 }
 
-/// rustls's own verifier; only its "unknown issuer" is told apart further.
+/// rustls's own verifier, but for two things: its "unknown issuer" is told apart further, and a server may show a
+/// certificate that is itself among those that the process was told to trust, as it may to Node.
 #[derive(Debug)]
-struct Verifier(Arc<WebPkiServerVerifier>);
+struct Verifier {
+    inner: Arc<WebPkiServerVerifier>,
+    extra: Vec<CertificateDer<'static>>,
+}
 
 impl Verifier {
-    fn new(roots: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+    fn new(
+        extra: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, rustls::Error> {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&extra)), provider)
             .build()
-            .map(Self)
+            .map(|inner| Self { inner, extra })
             .map_err(|error| rustls::Error::General(error.to_string()))
+    }
+
+    /// Whether all that there is against a certificate is that it may sign others, which self-signed ones mostly may, and it
+    /// is one of those that are trusted. Its time has been looked at before that, its name has not.
+    fn is_trusted_itself(&self, error: &rustls::Error, end_entity: &CertificateDer<'_>) -> bool {
+        matches!(error, rustls::Error::InvalidCertificate(reason) if is_authority(reason))
+            && self.extra.iter().chain(system_certificates()).any(|trusted| trusted == end_entity)
     }
 }
 
@@ -68,9 +85,17 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| refined(error, end_entity, intermediates))
+        let verified =
+            self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            Err(error) if self.is_trusted_itself(&error, end_entity) => {
+                webpki::EndEntityCert::try_from(end_entity)
+                    .and_then(|certificate| certificate.verify_is_valid_for_subject_name(server_name))
+                    .map(|()| ServerCertVerified::assertion())
+                    .map_err(|_| CertificateError::NotValidForName.into())
+            }
+            verified => verified.map_err(|error| refined(error, end_entity, intermediates)),
+        }
     }
 
     fn verify_tls12_signature(
@@ -79,7 +104,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.inner.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -88,11 +113,11 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 
@@ -113,14 +138,7 @@ fn refined(
     let rustls::Error::InvalidCertificate(reason) = &error else {
         return error;
     };
-    // A certificate that may sign others is refused as a server's before its issuer is looked for.
-    let is_issuers_fault = match reason {
-        CertificateError::UnknownIssuer => true,
-        CertificateError::Other(OtherError(other)) => {
-            matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-        }
-        _ => false,
-    };
+    let is_issuers_fault = matches!(reason, CertificateError::UnknownIssuer) || is_authority(reason);
     let self_signed = if !is_issuers_fault {
         return error;
     } else if is_self_issued(end_entity) {
@@ -131,6 +149,12 @@ fn refined(
         return error;
     };
     CertificateError::Other(OtherError(Arc::new(self_signed))).into()
+}
+
+/// A certificate that may sign others is refused as a server's before its issuer is looked for.
+fn is_authority(reason: &CertificateError) -> bool {
+    let CertificateError::Other(OtherError(other)) = reason else { return false };
+    matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {

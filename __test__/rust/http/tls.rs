@@ -75,11 +75,18 @@ pub(crate) fn localhost() -> CertificateParams {
 }
 
 fn self_signed(is_ca: IsCa) -> Chain {
-    let key = KeyPair::generate().unwrap();
     let mut params = localhost();
     params.is_ca = is_ca;
-    let leaf = params.self_signed(&key).unwrap();
-    Chain { certificates: vec![leaf.der().clone()], key: key.serialize_der() }
+    self_signed_for(params).0
+}
+
+/// With the environment of a process whose `NODE_EXTRA_CA_CERTS` names the certificate itself.
+fn self_signed_for(params: CertificateParams) -> (Chain, Environment, PemFile) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let chain = Chain { certificates: vec![certificate.der().clone()], key: key.serialize_der() };
+    let file = PemFile::new(&certificate.pem());
+    (chain, Environment { extra_ca_certs: Some(file.0.clone()), ..Environment::default() }, file)
 }
 
 pub(crate) async fn tls_server(
@@ -192,6 +199,29 @@ async fn the_file_of_extra_certificates_is_trusted() {
         assert_eq!((status, &body[..]), (200, &b"data: 1\n\n"[..]));
         let mut events = open(environment.clone(), get(&url)).await.unwrap();
         assert_eq!(events.next().await, Some(Ok("1".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_server_that_the_file_names_is_trusted_for_its_names_and_its_time() {
+    let old = |mut params: CertificateParams| {
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        params
+    };
+    let of_another = || CertificateParams::new(["api.example.com".to_owned()]).unwrap();
+    for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+        for (mut params, expected) in [
+            (localhost(), Ok(200)),
+            (of_another(), Err("ERR_TLS_CERT_ALTNAME_INVALID")),
+            (old(localhost()), Err("CERT_HAS_EXPIRED")),
+        ] {
+            params.is_ca = is_ca;
+            let (chain, environment, _file) = self_signed_for(params);
+            let server = tls_server(chain, &[], |_, _| answer(200, "", b"[]")).await;
+            let answered = exchange(&transport(environment), get(&url(&server))).await;
+            assert_eq!(answered.map(|(status, _)| status).map_err(|error| error.code), expected);
+        }
     }
 }
 
