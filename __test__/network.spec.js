@@ -14,7 +14,7 @@ const test = require('ava');
 const { Emulator } = require('../emulator');
 const ours = require('..');
 const { run } = require('./support/process');
-const { startProxy, ProxyAgent } = require('./support/proxy');
+const { startProxy, startSocksProxy, ProxyAgent } = require('./support/proxy');
 const { silent, flag, members, USER_COHORTS } = require('./support/outcome');
 
 const directory = path.join(__dirname, 'support', 'tls');
@@ -98,6 +98,16 @@ function clientWith(t, url, mode, config) {
   return own;
 }
 
+/** An agent that knows how many connections it has made. */
+class CountingAgent extends https.Agent {
+  created = 0;
+
+  createConnection(...args) {
+    this.created++;
+    return super.createConnection(...args);
+  }
+}
+
 for (const mode of ['poll', 'stream']) {
   test(`${mode}: HTTPS_PROXY is gone through, and NODE_EXTRA_CA_CERTS trusted`, async (t) => {
     const emulator = await emulated(t, server);
@@ -125,6 +135,15 @@ for (const mode of ['poll', 'stream']) {
     t.true(proxy.asked.every((what) => /(GET http:\/\/|CONNECT )flags\.test/.test(what)));
   });
 
+  test(`${mode}: ALL_PROXY may be a SOCKS proxy, which is given the name`, async (t) => {
+    const emulator = await emulated(t, server);
+    const proxy = await startSocksProxy(t, emulator.port);
+    const env = { ALL_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: file('authority.pem') };
+    await isSynced(t, emulator, 'https://flags.test', mode, env);
+    t.true(proxy.asked.length > 0);
+    t.true(proxy.asked.every((what) => what === 'flags.test:443'));
+  });
+
   test(`${mode}: NO_PROXY leads around it`, async (t) => {
     const emulator = await emulated(t, server);
     const proxy = await startProxy(t, emulator.port);
@@ -147,7 +166,11 @@ for (const mode of ['poll', 'stream']) {
 
   test(`${mode}: an agent brings its own authority, and keeps connections`, async (t) => {
     const emulator = await emulated(t, server);
-    await isSyncedBy(t, emulator, emulator.url, mode, new https.Agent({ ca, keepAlive: true }));
+    const agent = new CountingAgent({ ca, keepAlive: true });
+    await isSyncedBy(t, emulator, emulator.url, mode, agent);
+    // A stream keeps the one it has; the cohort is asked for over that of the first poll.
+    if (mode === 'poll') t.true(agent.created < emulator.requests.length);
+    else t.is(agent.created, 2);
   });
 
   test(`${mode}: an agent brings the certificate that a server asks of its clients`, async (t) => {

@@ -58,7 +58,52 @@ async function startProxy(t, port, authorization) {
   return { url: `http://127.0.0.1:${own}`, port: own, asked };
 }
 
-/** An agent that goes through such a proxy, as the agents that people install do. */
+/**
+ * A SOCKS 5 proxy on a free port that asks for no authentication. Whatever host it is asked for, it reaches one server
+ * on 127.0.0.1.
+ *
+ * @param {import('ava').ExecutionContext} t
+ * @param {number} port of that server
+ */
+async function startSocksProxy(t, port) {
+  /** What was asked for: `flags.test:443`. Only names can be: an address would mean that the client resolved it. */
+  const asked = [];
+  const sockets = new Set();
+  const server = net.createServer(async (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    /** @param {number} count of bytes */
+    const take = async (count) => {
+      for (;;) {
+        const bytes = socket.read(count);
+        if (bytes !== null) return bytes;
+        await new Promise((resolve) => socket.once('readable', resolve));
+      }
+    };
+    const [, methods] = await take(2);
+    await take(methods);
+    socket.write(Buffer.from([5, 0]));
+    const [version, command, , kind, length] = await take(5);
+    if (version !== 5 || command !== 1 || kind !== 3) return socket.destroy();
+    const name = await take(length);
+    asked.push(`${name}:${(await take(2)).readUInt16BE()}`);
+    const onward = net.connect(port, '127.0.0.1', () => {
+      socket.write(Buffer.from([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]));
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('close', () => onward.destroy());
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { url: `socks5h://127.0.0.1:${server.address().port}`, asked };
+}
+
+/** An agent that goes through an HTTP proxy, as the agents that people install do. */
 class ProxyAgent extends https.Agent {
   constructor(proxyPort, options) {
     super(options);
@@ -82,4 +127,4 @@ class ProxyAgent extends https.Agent {
   }
 }
 
-module.exports = { startProxy, ProxyAgent };
+module.exports = { startProxy, startSocksProxy, ProxyAgent };
