@@ -47,6 +47,13 @@ test('flag keys with holes and of any type select what they name', (t) => {
   t.deepEqual(client.evaluateV2({}, [Symbol('s'), 5, null]), {});
 });
 
+test('a text is no map of flags, however long it is', async (t) => {
+  const client = new LocalEvaluationClient('key', quiet);
+  await client.cache.putAll('x'.repeat(2 ** 22));
+  t.deepEqual(await client.cache.getAll(), {});
+  t.deepEqual(client.evaluateV2({}), {});
+});
+
 test('a bootstrap that is no map of flags has none', (t) => {
   for (const bootstrap of [5, 'text', true, Symbol('s'), () => {}, { toJSON: () => 'text' }]) {
     t.deepEqual(new LocalEvaluationClient('key', { ...quiet, bootstrap }).evaluateV2({ user_id: 'u' }), {});

@@ -56,7 +56,9 @@ class InMemoryFlagConfigCache {
   async putAll(flagConfigs) {
     /** @type {[string, any][]} inherited ones are copied as own ones are */
     const given = [];
-    for (const key in flagConfigs) if (flagConfigs[key]) given.push([key, flagConfigs[key]]);
+    // A text is no map of flags, however many characters it has.
+    const flags = typeof flagConfigs === 'string' ? {} : flagConfigs;
+    for (const key in flags) if (flags[key]) given.push([key, flags[key]]);
     if (given.length > 0) this.backing.write(withFlags(this.backing.read(), given));
     if (this.store) await this.store.putAll(flagConfigs);
   }

@@ -24,12 +24,16 @@ const ava = (/** @type {string} */ spec) => [
   path.join('node_modules', 'ava', 'entrypoints', 'cli.mjs'),
   ...['--serial', '--timeout=20m', `__test__/${spec}.spec.js`],
 ];
-/** What is run, by name. Specs that start programs of their own have these watched, too. */
+/** What is run, by name. */
 const RUNS = {
-  calls: ['scripts/memory/calls.js'],
-  panics: ['--expose-gc', 'scripts/memory/panics.js'],
+  calls: ['--expose-gc', 'scripts/memory/calls.js'],
   boundary: ava('boundary'),
-  tracking: ['scripts/memory/life.js'],
+  // Clients of all kinds from their beginning to their end, with servers that go wrong.
+  lives: [
+    '__test__/support/secretive.js',
+    os.tmpdir(),
+    '{"deployment":"d","api":"a","secret":"s","tracking":"t"}',
+  ],
   face: ['scripts/fuzz-face.js', '--calls', '1500', '--seed', '1'],
 };
 
@@ -54,5 +58,38 @@ function watched(library, args) {
   const errors = logs
     .map((text) => Number((/ERROR SUMMARY: (\d+) errors/.exec(text) || [])[1]))
     .reduce((sum, count) => sum + count, 0);
-  return { status, signal, errors, processes: logs.length, text: `${stdout}\n${stderr}`, logs: logs.join('\n') };
+  const text = `${stdout}\n${stderr}`.slice(-3000);
+  return { ended: signal || status, errors, processes: logs.length, text, logs: logs.join('\n') };
 }
+
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
+if (spawnSync('valgrind', ['--version']).status !== 0)
+  throw new Error('valgrind is not there: this takes it');
+const library = addon({ args: ['--features', 'inject-panics'], profile: 'debug' });
+let wrong = 0;
+
+/** @param {string} name @param {boolean} isRight @param {string} line @param {string} more */
+function tell(name, isRight, line, more) {
+  console.log(`${isRight ? 'ok   ' : 'WRONG'} ${name}: ${line}`);
+  if (isRight) return;
+  wrong += 1;
+  console.log(more);
+}
+
+const planted = watched(library, ['-e', "require('./native/index.js').invalidRead()"]);
+const isReported = planted.ended === REPORTED && /Invalid read of size 4\n.*invalid_read/.test(planted.logs);
+tell('planted', isReported, `an invalid read is ${isReported ? 'reported' : 'overlooked'}`, planted.logs);
+for (const [name, args] of Object.entries(RUNS)) {
+  if (only !== undefined && name !== only) continue;
+  const { ended, errors, processes, text, logs } = watched(library, args);
+  // A process without a summary has not been watched to its end.
+  const isClean = ended === 0 && errors === 0;
+  tell(
+    name,
+    isClean,
+    `${errors} errors in ${processes} processes, ended with ${ended}`,
+    `${text}\n${logs.slice(0, 20_000)}`,
+  );
+}
+console.log(`${wrong} wrong`);
+process.exitCode = wrong > 0 ? 1 : 0;

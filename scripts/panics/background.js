@@ -13,7 +13,7 @@ const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { LocalEvaluationClient, RemoteEvaluationClient } = require('../..');
 const { Emulator } = require('../../emulator');
-const native = require('../../native/index.js');
+const native = /** @type {any} */ (require('../../native/index.js'));
 
 const PANIC = 'ERR_EXPERIMENT_PANIC';
 const PATIENCE_MILLIS = 60_000;
