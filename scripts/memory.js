@@ -77,7 +77,8 @@ function tell(name, isRight, line, more) {
 }
 
 const planted = watched(library, ['-e', "require('./native/index.js').invalidRead()"]);
-const isReported = planted.ended === REPORTED && /Invalid read of size 4\n(?:.*\n){0,4}.*::invalid_read /.test(planted.logs);
+const isReported =
+  planted.ended === REPORTED && /Invalid read of size 4\n(?:.*\n){0,4}.*::invalid_read /.test(planted.logs);
 tell('planted', isReported, `an invalid read is ${isReported ? 'reported' : 'overlooked'}`, planted.logs);
 for (const [name, args] of Object.entries(RUNS)) {
   if (only !== undefined && name !== only) continue;

@@ -15,7 +15,7 @@ function text(results) {
     .map(({ fault, endpoint, phase, state, expected, millis }) =>
       [
         state === expected ? 'ok   ' : 'WRONG',
-        fault.name.padEnd(26),
+        fault.name.padEnd(33),
         endpoint.padEnd(8),
         phase.padEnd(7),
         `${(millis / 1000).toFixed(1)} s`.padStart(7),

@@ -7,18 +7,23 @@ const path = require('node:path');
 const { Emulator } = require('../../emulator');
 
 const TLS = path.join(__dirname, '..', '..', '__test__', 'support', 'tls');
-/** The certificate that the process trusts. */
-const TRUSTED = path.join(TLS, 'cert.pem');
+/** The authority that the process trusts. */
+const TRUSTED = path.join(TLS, 'authority.pem');
 
 /**
  * @typedef {import('./table').Fault} Fault
  * @typedef {import('../../emulator').World} World
  */
 
-/** @param {string} prefix */
-function identity(prefix) {
-  const read = (/** @type {string} */ name) => fs.readFileSync(path.join(TLS, `${prefix}${name}.pem`));
-  return { key: read('key'), cert: read('cert') };
+/**
+ * What a server shows: nothing, where it does not speak TLS.
+ * @param {import('./table').Identity} name
+ */
+function identity(name) {
+  const read = (/** @type {string} */ file) => fs.readFileSync(path.join(TLS, file));
+  if (name === 'none') return undefined;
+  if (name === 'unknown') return { key: read('unknown-key.pem'), cert: read('unknown-cert.pem') };
+  return { key: read(`${name}.key`), cert: read(`${name}.pem`) };
 }
 
 class Site {
@@ -29,7 +34,7 @@ class Site {
    */
   static async open(world, endpoint, fault) {
     const site = new Site(world, endpoint, fault);
-    await site.listen(identity(''));
+    await site.listen('server');
     return site;
   }
 
@@ -48,11 +53,11 @@ class Site {
 
   /**
    * @private
-   * @param {{ key: Buffer, cert: Buffer }} tls
+   * @param {import('./table').Identity} name
    */
-  async listen(tls) {
+  async listen(name) {
     const { world, port, fault } = this;
-    this.emulator = await Emulator.start({ ...world, port, tls: fault.special === 'tls' ? tls : undefined });
+    this.emulator = await Emulator.start({ ...world, port, tls: fault.identity && identity(name) });
     this.port = this.emulator.port;
   }
 
@@ -69,9 +74,9 @@ class Site {
     const { fault, serving } = this;
     if (fault.failure) serving.fail(this.endpoint, fault.failure);
     if (fault.special === 'refused') await serving.suspend();
-    if (fault.special === 'tls') {
+    if (fault.identity) {
       await serving.close();
-      await this.listen(identity('unknown-'));
+      await this.listen(fault.identity);
     }
   }
 
@@ -80,9 +85,9 @@ class Site {
     const { fault, serving } = this;
     serving.clearFailures();
     if (fault.special === 'refused') await serving.resume();
-    if (fault.special === 'tls') {
+    if (fault.identity) {
       await serving.close();
-      await this.listen(identity(''));
+      await this.listen('server');
     }
   }
 

@@ -6,11 +6,13 @@
  *
  * @typedef {'flags' | 'vardata' | 'cohort' | 'stream' | 'events'} Endpoint
  * @typedef {'start' | 'steady' | 'stop'} Phase
+ * @typedef {'server' | 'unknown' | 'elsewhere' | 'expired' | 'none'} Identity
  *
  * @typedef {object} Fault
  * @property {string} name
  * @property {import('../../emulator').Failure} [failure] what the emulator does
- * @property {'refused' | 'tls' | 'dns'} [special] what is no answer of the emulator's
+ * @property {'refused' | 'dns'} [special] what is no answer of the emulator's
+ * @property {Identity} [identity] what a server under TLS shows instead of a certificate of its own
  * @property {boolean} [heavy] so large that few may run at once
  * @property {Record<Endpoint, string>} meets how a request ends: `OK`, or the code of its error
  */
@@ -31,18 +33,16 @@ function all(code, other = {}) {
 
 /** Events are taken before the answer goes wrong, or their answer's body does not matter. */
 const TAKEN = 'OK';
-/** A refusal that no repetition changes: one event alone that is too large. */
+/** A refusal that no repetition changes. */
 const DROPPED = 'dropped';
 
 /** A 200 whose body is not read, by a server that has taken nothing. */
 const UNREAD = 'unread';
 
-/**
- * A status without a body that says more. What refuses events and names none of them may be a proxy on the way: they are
- * kept for other attempts.
- * @param {number} code
- */
-const status = (code) => all(String(code), { events: code === 413 ? DROPPED : String(code) });
+/** @param {number} code */
+const status = (code) =>
+  // One event that is too large will never be less so.
+  all(String(code), { events: code === 413 ? DROPPED : String(code) });
 
 /** @type {Fault[]} */
 const FAULTS = [
@@ -67,7 +67,7 @@ const FAULTS = [
   },
   {
     name: 'slow drip',
-    failure: { kind: 'drip', everyMillis: 120 },
+    failure: { kind: 'drip', everyMillis: 100 },
     // A cohort is given time as long as its bytes come.
     meets: all('ETIMEDOUT', { cohort: OK, events: TAKEN }),
   },
@@ -115,13 +115,25 @@ const FAULTS = [
     meets: all('302', { stream: 'ERR_TOO_MANY_REDIRECTS', events: '302' }),
   },
   { name: 'status 400', failure: { kind: 'status', status: 400, body: {} }, meets: status(400) },
+  {
+    name: 'status 400: the key is not valid',
+    failure: { kind: 'status', status: 400, body: { code: 400, error: 'Invalid API key' } },
+    meets: { ...status(400), events: DROPPED },
+  },
   { name: 'status 401', failure: { kind: 'status', status: 401 }, meets: status(401) },
   { name: 'status 404', failure: { kind: 'status', status: 404 }, meets: status(404) },
   { name: 'status 413', failure: { kind: 'status', status: 413 }, meets: status(413) },
   { name: 'status 429', failure: { kind: 'status', status: 429 }, meets: status(429) },
   { name: 'status 500', failure: { kind: 'status', status: 500 }, meets: status(500) },
   { name: 'status 503', failure: { kind: 'status', status: 503 }, meets: status(503) },
-  { name: 'TLS: unknown certificate', special: 'tls', meets: all('certificate') },
+  { name: 'TLS: unknown certificate', identity: 'unknown', meets: all('certificate') },
+  {
+    name: "TLS: another server's certificate",
+    identity: 'elsewhere',
+    meets: all('ERR_TLS_CERT_ALTNAME_INVALID'),
+  },
+  { name: 'TLS: expired certificate', identity: 'expired', meets: all('CERT_HAS_EXPIRED') },
+  { name: 'TLS: no TLS', identity: 'none', meets: all('EPROTO') },
   { name: 'DNS: no such name', special: 'dns', meets: all('ENOTFOUND') },
 ];
 

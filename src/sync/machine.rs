@@ -96,6 +96,8 @@ pub(super) struct Machine {
     /// When to try streaming again while polling.
     retry_at: Option<Duration>,
     cohort_poll_at: Option<Duration>,
+    /// The first update of a stream that was lost before it was known whether it can be parsed.
+    doubtful: Option<Sequence>,
     /// How long to wait after the next loss of a stream; `None`: not at all, the last one was healthy.
     reconnect_delays: Option<JitteredDelays>,
 }
@@ -120,6 +122,7 @@ impl Machine {
             poller: None,
             retry_at: None,
             cohort_poll_at: None,
+            doubtful: None,
             reconnect_delays: None,
         }
     }
@@ -262,6 +265,15 @@ impl Machine {
         match connection(&mut self.stream, id) {
             Some(connection) if connection.awaits(sequence) => self.fail(now, &unparsable),
             Some(_) => self.lose(now, &unparsable),
+            // It has been lost in the meantime, and opened anew as if what it had brought were flags.
+            None if self.doubtful.take_if(|doubtful| *doubtful == sequence).is_some() => match self.stream {
+                Stream::On(ref next) if !next.has_heard() => self.fail(now, &unparsable),
+                Stream::Waiting { purpose, .. } => {
+                    self.stream = Stream::Off;
+                    self.give_up(now, purpose, &unparsable);
+                }
+                _ => {}
+            },
             None => {}
         }
     }
@@ -333,7 +345,12 @@ impl Machine {
     /// The connection is of no use before it has brought any flags, or for good.
     fn fail(&mut self, now: Duration, error: &StreamError) {
         let Some(connection) = self.disconnect() else { return };
-        match connection.purpose {
+        self.give_up(now, connection.purpose, error);
+    }
+
+    /// There is no stream, and none is to be opened at once.
+    fn give_up(&mut self, now: Duration, purpose: Purpose, error: &StreamError) {
+        match purpose {
             // Polling goes on, and so do the retries.
             Purpose::Retry if !self.starting => {}
             Purpose::Retry => self.fall_back(now),
@@ -359,6 +376,7 @@ impl Machine {
             self.reconnect_delays = None;
         }
         let purpose = connection.purpose_of_next();
+        self.doubtful = connection.arrived();
         self.disconnect();
         let delay = match &mut self.reconnect_delays {
             Some(delays) => delays.next().unwrap_or(RECONNECT.max),

@@ -97,6 +97,11 @@ impl Connection {
         self.first == First::Arrived(sequence)
     }
 
+    /// The first update, where it has arrived and is not installed.
+    pub(super) fn arrived(&self) -> Option<Sequence> {
+        if let First::Arrived(sequence) = self.first { Some(sequence) } else { None }
+    }
+
     /// Everything up to this update is installed or superseded. `Some`: the first flags are among it only now.
     pub(super) fn settled(&mut self, installed: Sequence) -> Option<Purpose> {
         match self.first {

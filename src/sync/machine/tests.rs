@@ -264,3 +264,28 @@ fn retry_intervals_are_15_to_17_seconds() {
     assert!(drawn.iter().all(|interval| (15 * SECOND..17 * SECOND).contains(interval)));
     assert!(drawn.len() > 1900, "{}", drawn.len());
 }
+
+/// Found by the table of faults: the server sends what is no flags and hangs up, which is noticed first.
+#[test]
+fn a_stream_that_is_lost_before_its_flags_turn_out_broken_has_failed() {
+    let unpollable = |world: &World| world.polls.is_empty();
+    for losses in 1..4 {
+        let mut world = World::new(true);
+        for step in [Step::Opened, Step::Message("[]"), Step::Parsed(0, true), Step::Complete(0)] {
+            world.take(step);
+        }
+        assert!(unpollable(&world));
+        world.take(Step::Lost(None));
+        for _ in 0..losses {
+            if world.stream.is_none() {
+                world.take(Step::UntilDeadline);
+            }
+            for step in [Step::Opened, Step::Message("[]"), Step::Lost(None)] {
+                world.take(step);
+            }
+        }
+        // That of the last stream.
+        world.take(Step::Parsed(losses - 1, false));
+        assert!(!unpollable(&world), "no poll after {losses} losses");
+    }
+}
