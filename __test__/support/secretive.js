@@ -62,6 +62,8 @@ function configuration({ url }, more) {
   return {
     serverUrl: url,
     streamServerUrl: url,
+    // So that there are events where flags cannot be had.
+    bootstrap: { flag: FLAGS[0] },
     flagConfigPollingIntervalMillis: 50,
     streamFlagConnTimeoutMillis: 2000,
     logLevel: LogLevel.Verbose,
