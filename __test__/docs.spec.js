@@ -5,6 +5,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('ava');
+const unsafe = require('../scripts/unsafe');
 
 const root = path.join(__dirname, '..');
 const read = (...file) => fs.readFileSync(path.join(root, ...file), 'utf8');
@@ -142,6 +143,16 @@ test('every fault of syncing, every time and every bound names its tests, which 
   );
   for (const heading of ['Networks', 'Times', 'Bounds'])
     t.true(tables.some((row) => row.heading === heading));
+});
+
+test('every unsafe block says why it is sound, and stands in docs/unsafe.md', (t) => {
+  const blocks = unsafe.blocks();
+  t.true(blocks.length > 30);
+  t.deepEqual(
+    blocks.filter(({ reason }) => !reason),
+    [],
+  );
+  t.is(fs.readFileSync(unsafe.DOCUMENT, 'utf8'), unsafe.document(), 'node scripts/unsafe.js writes it');
 });
 
 test("every file of upstream's tests is in the list of parity", (t) => {
