@@ -4,6 +4,7 @@
 
 const test = require('ava');
 const { Emulator } = require('../emulator');
+const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
 
 const silent = { error() {}, warn() {}, info() {}, debug() {}, verbose() {} };
@@ -267,6 +268,73 @@ test('a cohort put by hand counts, and comes back as it is', async (t) => {
   t.is(client.cohortStorage.getCohort('mine'), mine);
   client.cohortStorage.delete('mine');
   t.deepEqual(client.evaluateV2({ user_id: 'u1' }), {});
+});
+
+test('who is in a cohort does not depend on what else reads the user id, nor on what kind of value it is', (t) => {
+  const userId = (op, values) => ({ selector: ['context', 'user', 'user_id'], op, values });
+  const reading = (key, op, values) =>
+    flag(key, { segments: [{ conditions: [[userId(op, values)]], variant: 'on' }] });
+  const bucket = {
+    selector: ['context', 'user', 'user_id'],
+    salt: 's',
+    allocations: [{ range: [0, 50], distributions: [{ variant: 'on', range: [0, 42949673] }] }],
+  };
+  const others = [
+    [],
+    [reading('is', 'is', ['5', 'u1'])],
+    [reading('any', 'set contains any', ['a'])],
+    [reading('list', 'is', ['a']), flag('bucketed', { segments: [{ bucket }] })],
+    [flag('bucketed', { segments: [{ bucket }] })],
+  ];
+  const ids = ['u1', 'u2', '', '5', 5, 0, true, false, null, undefined, '["a"]', '[', ['a'], [], {}];
+  ids.push('[object Object]', new String('u1'), { toString: () => 'u1' }, 'é', '\ud800', 'x'.repeat(5000));
+  const memberIds = [
+    'u1',
+    '5',
+    'true',
+    '["a"]',
+    '[',
+    'a',
+    '[object Object]',
+    'é',
+    '\ud800',
+    'x'.repeat(5000),
+    '',
+  ];
+  const cohort = {
+    cohortId: 'c',
+    groupType: 'User',
+    groupTypeId: 0,
+    lastComputed: 1,
+    lastModified: 1,
+    size: 11,
+  };
+  for (const more of others) {
+    const flags = [needsCohort('cohort', 'c'), ...more];
+    const [before, now] = [upstream, ours].map(({ LocalEvaluationClient }) => {
+      const bootstrap = Object.fromEntries(flags.map((flag) => [flag.key, flag]));
+      const client = new LocalEvaluationClient('k', { bootstrap, loggerProvider: silent });
+      client.cohortStorage.put({ ...cohort, memberIds: new Set(memberIds) });
+      return client;
+    });
+    // As often as it takes for code to be generated, and then some.
+    for (let turn = 0; turn < 12; turn++) {
+      for (const id of ids) {
+        const expected = before.evaluateV2({ user_id: id });
+        t.deepEqual(now.evaluateV2({ user_id: id }), expected, `${JSON.stringify(id)} in turn ${turn}`);
+      }
+    }
+    t.is(now.evaluateV2({ user_id: 'u1' }).cohort.key, 'on');
+    t.is(now.evaluateV2({ user_id: 'u2' }).cohort, undefined);
+    // What is another value each time it is read is neither lost nor mistaken.
+    let reads = 0;
+    const fickle = {
+      get user_id() {
+        return ['u2', 'u1'][reads++ % 2];
+      },
+    };
+    for (let i = 0; i < 4; i++) t.notThrows(() => now.evaluateV2(fickle));
+  }
 });
 
 test('a missing cohort is logged once, not on every evaluation', (t) => {

@@ -295,6 +295,8 @@ export interface SlotDescription {
   /** It is who the user (or the group of the type in `group`) is. */
   identity?: boolean
   group?: string
+  /** The place of the slot that has the same value where that is a string, or missing: then it need not cross twice. */
+  twin?: number
 }
 
 /** Some of the body of a stream's answer. */

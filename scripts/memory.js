@@ -37,7 +37,12 @@ const RUNS = {
   calls: ['--expose-gc', 'scripts/memory/calls.js'],
   boundary: ava('boundary'),
   // Clients of all kinds from their beginning to their end, with servers that go wrong.
-  lives: ['__test__/support/secretive.js', spool, '{"deployment":"d","api":"a","secret":"s","tracking":"t"}'],
+  lives: [
+    '__test__/support/secretive.js',
+    spool,
+    '{"deployment":"d","api":"a","secret":"s","tracking":"t"}',
+    'calmly',
+  ],
   face: ['scripts/fuzz-face.js', '--calls', '1500', '--seed', '1'],
 };
 

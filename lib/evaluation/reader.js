@@ -10,8 +10,9 @@ const { INHERITED_NAMES, hasOwn, property, text, matched, matchedAndText, identi
  * Two forms of the same thing: `interpret` walks the slots, `compile` generates straight-line code for
  * selections that are used often.
  *
- * @typedef {{ path?: string[], matched?: boolean, text?: boolean, identity?: boolean, group?: string }} Slot
- * `path` is the selector below `context`; `identity` slots read the user id, or the first name of `group`.
+ * @typedef {{ path?: string[], matched?: boolean, text?: boolean, identity?: boolean, group?: string, twin?: number }} Slot
+ * `path` is the selector below `context`; `identity` slots read the user id, or the first name of `group`. `twin` is the
+ * place of the slot that has the same value nearly always: then the value crosses once, and `source` says so.
  * @typedef {(...values: any[]) => void} NativeEvaluate
  * @typedef {(user: any, source: number) => void} Reader `source` is put into the first of the codes, just before
  * the native call: reading may run getters that evaluate too
@@ -28,9 +29,12 @@ const HELPERS = {
   groupName,
   groupProperties,
   groupCohortIds,
-  read,
+  valueOf,
   none: Object.freeze({}),
 };
+
+/** Added to `source`: the identity is what its twin holds. */
+const HAS_TWIN = 2;
 
 /**
  * In which form a slot's value crosses: the name of a helper.
@@ -68,7 +72,7 @@ function groupPart(path) {
  * @param {Slot} slot
  * @param {any} user
  */
-function read(slot, user) {
+function valueOf(slot, user) {
   if (slot.identity)
     return slot.group === undefined ? property(user, 'user_id') : groupName(user, slot.group);
   const path = slot.path || [];
@@ -99,9 +103,14 @@ function read(slot, user) {
 function interpret(slots, evaluate, codes) {
   const forms = slots.map((slot) => HELPERS[form(slot)]);
   return (user, source) => {
-    /** @type {any[]} */
-    const values = [];
-    for (let i = 0; i < slots.length; i++) values.push(forms[i](read(slots[i], user)));
+    const read = slots.map((slot) => valueOf(slot, user));
+    const values = slots.map(({ twin }, i) => {
+      const value = read[i];
+      const crossesTwice =
+        twin !== undefined && value === read[twin] && (value === undefined || typeof value === 'string');
+      if (crossesTwice) source |= HAS_TWIN;
+      return crossesTwice ? undefined : forms[i](value);
+    });
     codes[0] = source;
     Reflect.apply(evaluate, undefined, values);
   };
@@ -116,10 +125,20 @@ function interpret(slots, evaluate, codes) {
 function compile(slots, evaluate, codes) {
   if (!codegen.allowed) return interpret(slots, evaluate, codes);
   const lines = new Lines();
-  const names = slots.map((slot, index) => {
-    lines.text.push(`const v${index} = ${form(slot)}(${lines.expression(slot, index)});`);
-    return `v${index}`;
-  });
+  const names = slots.map((_, index) => `v${index}`);
+  // A twin is read after the other.
+  const order = [...slots.keys()].sort((a, b) => Number(hasTwin(slots[a])) - Number(hasTwin(slots[b])));
+  for (const index of order) {
+    const slot = slots[index];
+    const value = lines.expression(slot, index);
+    if (hasTwin(slot)) {
+      lines.text.push(`let v${index} = ${value};`);
+      lines.text.push(`if (v${index} === v${slot.twin}) { v${index} = undefined; source |= ${HAS_TWIN}; }`);
+      lines.text.push(`else v${index} = identity(v${index});`);
+    } else {
+      lines.text.push(`const v${index} = ${form(slot)}(${value});`);
+    }
+  }
   const body = `'use strict'; return (user, source) => { ${lines.text.join(' ')} codes[0] = source; evaluate(${names.join(', ')}); };`;
   return new Function('evaluate', 'slots', 'codes', ...Object.keys(HELPERS), body)(
     evaluate,
@@ -127,6 +146,11 @@ function compile(slots, evaluate, codes) {
     codes,
     ...Object.values(HELPERS),
   );
+}
+
+/** @param {Slot} slot */
+function hasTwin(slot) {
+  return slot.twin !== undefined;
 }
 
 /** Straight-line code that reads each common prefix of the slots' paths once. */
@@ -149,7 +173,8 @@ class Lines {
         : `groupName(user, ${JSON.stringify(slot.group)})`;
     }
     const path = slot.path || [];
-    if (path.length < 2 || (path[0] !== 'user' && path[0] !== 'groups')) return `read(slots[${index}], user)`;
+    if (path.length < 2 || (path[0] !== 'user' && path[0] !== 'groups'))
+      return `valueOf(slots[${index}], user)`;
     if (path[0] === 'user' && GROUP_PROPERTIES.has(path[1])) return 'undefined';
     const last = path.length - 1;
     const part = GROUP_PART_HELPERS[groupPart(path)];

@@ -1,7 +1,7 @@
 //! The hot path: a plain native function per selection, one argument a slot, outcome codes out.
 //!
-//! In: the slot values as arguments. In a `Uint32Array` that both sides share, in: where cohorts come from. Out,
-//! in the same array: a status, the number of the pattern of absent flags, then one outcome code a flag.
+//! In: the slot values as arguments. In a `Uint32Array` that both sides share, in: where cohorts come from, and whether
+//! the user is who the slot of `user_id` says. Out, in the same array: a status, the number of the pattern of absent flags, then one outcome code a flag.
 //! Nothing is allocated once the buffers have grown to what the users' values need.
 
 use std::cell::{Cell, RefCell};
@@ -17,13 +17,15 @@ use super::runtime;
 use super::text::push_string;
 use super::view::Selected;
 use crate::evaluation::{self, CohortSource, Scratch, SlotBuffer, Slots};
-use crate::plan::Selection;
+use crate::plan::{Selection, Slot};
 use crate::snapshot::{Snapshot, World};
 
 /// Codes before the flags' own: a status and a pattern number.
 pub(super) const HEADER: usize = 2;
-/// In: the user's cohort ids are to be taken as they are.
+/// In, bits: the user's cohort ids are to be taken as they are.
 const ENRICHED: u32 = 1;
+/// In: the user's identity is what the twin of its slot holds, and has no argument of its own.
+const HAS_TWIN: u32 = 2;
 const DONE: u32 = 0;
 /// The snapshot has been replaced: the view must be renewed before this selection can answer.
 const STALE: u32 = 1;
@@ -97,8 +99,33 @@ struct Bound {
     _selected: Rc<Selected>,
     /// Slot to argument; slots of other selections have none.
     argument_of_slot: Vec<u32>,
+    twins: Option<Twins>,
     codes: Codes,
     patterns: RefCell<Patterns>,
+}
+
+/// Two slots that nearly always have the same value: who the user is, for cohorts, and `user_id`, for conditions.
+#[derive(Clone, Copy)]
+pub(super) struct Twins {
+    pub identity: u32,
+    pub value: u32,
+}
+
+impl Twins {
+    /// Those of a selection, if it has both.
+    pub fn among(slots: &[Slot], selection: &Selection) -> Option<Self> {
+        let find = |is_it: fn(&Slot) -> bool| {
+            selection.slots.iter().copied().find(|&slot| is_it(&slots[slot as usize]))
+        };
+        let identity = find(|slot| matches!(slot, Slot::Identity(None)))?;
+        let value = find(|slot| match slot {
+            Slot::Value { path, .. } => {
+                matches!(&**path, [user, id] if user.as_bytes() == b"user" && id.as_bytes() == b"user_id")
+            }
+            Slot::Identity(_) => false,
+        })?;
+        Some(Self { identity, value })
+    }
 }
 
 /// The shared `Uint32Array`, kept alive by a reference of our own.
@@ -179,8 +206,9 @@ pub unsafe fn bind(
     for (index, &slot) in selection.slots.iter().enumerate() {
         argument_of_slot[slot as usize] = index as u32;
     }
+    let twins = Twins::among(pinned.snapshot.borrow().plan.slots(), &selection);
     let patterns = RefCell::default();
-    let bound = Bound { pinned, selection, _selected: selected, argument_of_slot, codes, patterns };
+    let bound = Bound { pinned, selection, _selected: selected, argument_of_slot, twins, codes, patterns };
     // SAFETY: the caller vouches for `env`.
     unsafe { function(env, bound) }
 }
@@ -219,16 +247,17 @@ impl Bound {
     fn run(&self, env: sys::napi_env, arguments: &[sys::napi_value]) {
         // SAFETY: no other reference to the codes exists during this call, in which no JavaScript runs.
         let codes = unsafe { self.codes.get() };
-        let enriched = codes[0] == ENRICHED;
+        let told = codes[0];
         if self.pinned.epoch.get() != self.pinned.world.epoch() {
             codes[0] = STALE;
             return;
         }
-        let source = if enriched { CohortSource::Caller } else { CohortSource::Stored };
+        let source = if told & ENRICHED != 0 { CohortSource::Caller } else { CohortSource::Stored };
+        let twins = self.twins.filter(|_| told & HAS_TWIN != 0);
         let snapshot = self.pinned.snapshot.borrow();
         let (header, codes) = codes.split_at_mut(HEADER);
         let codes = &mut codes[..self.selection.flags.len()];
-        let mut slots = Arguments { env, values: arguments, of_slot: &self.argument_of_slot };
+        let mut slots = Arguments { env, values: arguments, of_slot: &self.argument_of_slot, twins };
         let notes = evaluation::evaluate(
             &snapshot.plan,
             &snapshot.cohorts,
@@ -248,9 +277,14 @@ struct Arguments<'a> {
     env: sys::napi_env,
     values: &'a [sys::napi_value],
     of_slot: &'a [u32],
+    twins: Option<Twins>,
 }
 
 impl Slots for Arguments<'_> {
+    fn twin(&self, identity: u32) -> Option<u32> {
+        self.twins.filter(|twins| twins.identity == identity).map(|twins| twins.value)
+    }
+
     fn read(&mut self, slot: u32, into: &mut SlotBuffer) {
         let value = self.values[self.of_slot[slot as usize] as usize];
         // SAFETY: `value` is a handle of the running call.

@@ -10,7 +10,7 @@ use napi::{Env, Result, Status};
 use napi_derive::napi;
 
 use super::contain::{contained, contained_finally};
-use super::evaluate::{Pinned, bind};
+use super::evaluate::{Pinned, Twins, bind};
 use super::runtime;
 use super::text::JsText;
 use super::track;
@@ -92,6 +92,8 @@ pub struct SlotDescription {
     pub identity: Option<bool>,
     #[napi(ts_type = "string")]
     pub group: Option<JsText>,
+    /// The place of the slot that has the same value where that is a string, or missing: then it need not cross twice.
+    pub twin: Option<u32>,
 }
 
 /// What tracking knows of a selection's evaluations.
@@ -286,8 +288,14 @@ impl View {
             let selection = plan.select(keys.as_deref());
             let keys: Vec<Text> =
                 selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
-            let slots: Vec<SlotDescription> =
+            let mut slots: Vec<SlotDescription> =
                 selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
+            if let Some(Twins { identity, value }) = Twins::among(plan.slots(), &selection) {
+                let place = |slot| selection.slots.iter().position(|&other| other == slot);
+                if let (Some(identity), Some(value)) = (place(identity), place(value)) {
+                    slots[identity].twin = Some(value as u32);
+                }
+            }
             let count = keys.len() as u32;
             let selected = Rc::new(Selected { keys, layout: OnceCell::new() });
             let id = self.selections.borrow_mut().add(&selected);
@@ -323,6 +331,7 @@ fn describe(slot: &Slot) -> SlotDescription {
             text: Some(*text),
             identity: None,
             group: None,
+            twin: None,
         },
         Slot::Identity(group) => SlotDescription {
             path: None,
@@ -330,6 +339,7 @@ fn describe(slot: &Slot) -> SlotDescription {
             text: None,
             identity: Some(true),
             group: group.clone().map(JsText),
+            twin: None,
         },
     }
 }

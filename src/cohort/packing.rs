@@ -17,20 +17,32 @@ struct Alphabet {
     bytes: Box<[u8]>,
 }
 
+/// What one position of a string can hold.
+#[derive(Clone, Copy)]
+struct Position {
+    /// Which alphabet it has.
+    alphabet: u8,
+    /// How many bytes that has: at most 255.
+    radix: u8,
+}
+
 /// Neighbouring positions whose number fits in 64 bits.
 #[derive(Clone)]
 struct Group {
     positions: Range<usize>,
     /// The largest number there can be.
     max: u64,
+    /// Where the second half of the positions begins. The halves are encoded by themselves, at the same time.
+    middle: usize,
+    /// How many numbers the second half has, which is what one of the first counts (2^64 as 0: then the first is 0).
+    scale: u64,
 }
 
 /// The alphabets of the strings of one length, and the groups of positions that are encoded together.
 #[derive(Clone)]
 pub(super) struct Packing {
     alphabets: Vec<Alphabet>,
-    /// Which alphabet each position has.
-    positions: Vec<u8>,
+    positions: Vec<Position>,
     groups: Vec<Group>,
 }
 
@@ -53,7 +65,12 @@ impl Packing {
             return None;
         }
         let alphabets = distinct.into_iter().map(Alphabet::new).collect::<Option<Vec<_>>>()?;
-        let groups = groups(&alphabets, &positions);
+        let position = |alphabet: u8| {
+            let radix = u8::try_from(alphabets[usize::from(alphabet)].bytes.len()).ok()?;
+            Some(Position { alphabet, radix })
+        };
+        let positions = positions.into_iter().map(position).collect::<Option<Vec<_>>>()?;
+        let groups = groups(&positions);
         Some(Self { alphabets, positions, groups })
     }
 
@@ -75,32 +92,39 @@ impl Packing {
     /// The number of one group of a string of this length; `None` when a byte is not in its alphabet, so that
     /// the string cannot be a member.
     pub(super) fn encode(&self, group: usize, member: &[u8]) -> Option<u64> {
-        let positions = self.groups[group].positions.clone();
-        let mut number = 0;
-        for (&byte, &alphabet) in member[positions.clone()].iter().zip(&self.positions[positions]) {
-            let alphabet = &self.alphabets[usize::from(alphabet)];
-            let rank = alphabet.ranks[usize::from(byte)];
-            if rank == FOREIGN {
-                return None;
-            }
-            number = number * alphabet.radix() + u64::from(rank);
+        let Group { positions, middle, scale, .. } = &self.groups[group];
+        let (first, is_first_known) = self.encode_positions(positions.start..*middle, member);
+        let (second, is_second_known) = self.encode_positions(*middle..positions.end, member);
+        (is_first_known & is_second_known).then(|| first.wrapping_mul(*scale).wrapping_add(second))
+    }
+
+    /// The number of neighbouring positions, and whether all their bytes are in the alphabets; else it is anything.
+    #[inline]
+    fn encode_positions(&self, positions: Range<usize>, member: &[u8]) -> (u64, bool) {
+        let mut number = 0u64;
+        let mut is_known = true;
+        for (&byte, position) in member[positions.clone()].iter().zip(&self.positions[positions]) {
+            let rank = self.alphabets[usize::from(position.alphabet)].ranks[usize::from(byte)];
+            is_known &= rank != FOREIGN;
+            number = number.wrapping_mul(position.radix.into()).wrapping_add(u64::from(rank));
         }
-        Some(number)
+        (number, is_known)
     }
 
     /// Undoes [`Packing::encode`]: writes the bytes of this group into `member`.
     pub(super) fn decode(&self, group: usize, mut number: u64, member: &mut [u8]) {
         for position in self.groups[group].positions.clone().rev() {
-            let alphabet = &self.alphabets[usize::from(self.positions[position])];
-            member[position] = alphabet.bytes[(number % alphabet.radix()) as usize];
-            number /= alphabet.radix();
+            let Position { alphabet, radix } = self.positions[position];
+            let radix = u64::from(radix);
+            member[position] = self.alphabets[usize::from(alphabet)].bytes[(number % radix) as usize];
+            number /= radix;
         }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         self.alphabets.capacity() * size_of::<Alphabet>()
             + self.alphabets.iter().map(|alphabet| alphabet.bytes.len()).sum::<usize>()
-            + self.positions.capacity()
+            + self.positions.capacity() * size_of::<Position>()
             + self.groups.capacity() * size_of::<Group>()
     }
 }
@@ -114,29 +138,30 @@ impl Alphabet {
         }
         Some(Self { ranks, bytes })
     }
-
-    fn radix(&self) -> u64 {
-        self.bytes.len() as u64
-    }
 }
 
-fn groups(alphabets: &[Alphabet], positions: &[u8]) -> Vec<Group> {
+fn groups(positions: &[Position]) -> Vec<Group> {
+    let radix = |position: usize| u64::from(positions[position].radix);
     let mut groups = Vec::new();
-    let mut group = Group { positions: 0..0, max: 0 };
-    for (position, &alphabet) in positions.iter().enumerate() {
-        let radix = alphabets[usize::from(alphabet)].radix();
+    let mut group = (0..0, 0);
+    for position in 0..positions.len() {
+        let (range, max) = &group;
         // With `count` numbers so far there will be `count * radix`: the largest is one less.
-        let max = u128::from(radix) * (u128::from(group.max) + 1) - 1;
-        match u64::try_from(max) {
-            Ok(max) => group = Group { positions: group.positions.start..position + 1, max },
-            Err(_) => groups.push(std::mem::replace(
-                &mut group,
-                Group { positions: position..position + 1, max: radix - 1 },
-            )),
+        let larger = u128::from(radix(position)) * (u128::from(*max) + 1) - 1;
+        match u64::try_from(larger) {
+            Ok(max) => group = (range.start..position + 1, max),
+            Err(_) => {
+                groups.push(std::mem::replace(&mut group, (position..position + 1, radix(position) - 1)))
+            }
         }
     }
     groups.push(group);
-    groups
+    let whole = |(positions, max): (Range<usize>, u64)| {
+        let middle = positions.start + positions.len() / 2;
+        let scale = (middle..positions.end).map(radix).fold(1, u64::wrapping_mul);
+        Group { positions, max, middle, scale }
+    };
+    groups.into_iter().map(whole).collect()
 }
 
 /// The bytes seen at one position.

@@ -57,7 +57,7 @@ impl Plain {
 }
 
 /// The first index of the range for which `before` no longer holds.
-pub(super) fn partition_point(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
+fn partition_point(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
     let Range { mut start, mut end } = range;
     while start < end {
         let middle = start + (end - start) / 2;

@@ -356,13 +356,19 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         if self.source == CohortSource::Caller {
             return None;
         }
-        let cell = self.slot(slot);
-        (self.scratch.buffer.kind(cell) != Kind::Missing).then_some(cell)
+        let cell = self.slot(self.slots.twin(slot).unwrap_or(slot));
+        let buffer = &self.scratch.buffer;
+        match buffer.kind(cell) {
+            Kind::Unread | Kind::Missing => None,
+            Kind::Present => Some(cell),
+            Kind::Text | Kind::Bracket | Kind::List => (!buffer.text(cell).is_empty()).then_some(cell),
+        }
     }
 
     fn is_member(&self, group: u32, cohort: u32, identity: usize) -> bool {
         let buffer = &self.scratch.buffer;
-        if !matches!(buffer.kind(identity), Kind::Text | Kind::Bracket) {
+        // A list here is a string that conditions have seen as one.
+        if !matches!(buffer.kind(identity), Kind::Text | Kind::Bracket | Kind::List) {
             return false;
         }
         let group = &self.plan.cohort_groups()[group as usize];

@@ -12,6 +12,12 @@ pub trait Slots {
     /// Puts the value of a slot into the buffer: at most one of its `set_…` calls, none for a missing value.
     /// Called at most once per slot and evaluation.
     fn read(&mut self, slot: u32, into: &mut SlotBuffer);
+
+    /// Another slot whose value is the string, or the missing value, that an identity is: reading it twice would be one
+    /// time too many.
+    fn twin(&self, _identity: u32) -> Option<u32> {
+        None
+    }
 }
 
 /// Takes one value. All values of an evaluation share its memory.

@@ -66,6 +66,8 @@ impl Pool {
 
 /// Shorter than load balancers' usual 60 s: a connection must not be picked up as it is being closed.
 const IDLE: Duration = Duration::from_secs(50);
+/// As many as Node's agents keep (`maxFreeSockets`): what a burst has opened is not all kept.
+const IDLE_PER_HOST: usize = 256;
 
 fn build(environment: &Environment) -> Result<Clients, TransportError> {
     let tls = trust::tls_config(environment.extra_ca_certs.as_deref())
@@ -83,6 +85,7 @@ fn build(environment: &Environment) -> Result<Clients, TransportError> {
             .tcp_nodelay(true)
             .http1_title_case_headers()
             .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
             // Only ours: reqwest would read the environment by itself.
             .no_proxy();
         proxies.iter().cloned().fold(builder, ClientBuilder::proxy)

@@ -1,4 +1,8 @@
-//! The process's tokio runtime: two threads that all clients share.
+//! The process's tokio runtime: one thread that all clients share, and a few for what would keep it busy.
+//!
+//! One, because it only waits, reads and writes: parsing, compiling and disks are [`tokio::task::spawn_blocking`]'s. A second
+//! one would be woken for every request as well and find nothing to do: `npm run bench:remote` is a tenth to a third slower
+//! with two.
 //!
 //! It starts with the first client that needs it and is never torn down: an environment of Node's (a worker thread)
 //! that unloads takes no one else's connections and timers with it. Its threads do not keep the process alive.
@@ -20,7 +24,7 @@ pub fn handle() -> Result<&'static Handle, &'static io::Error> {
 
 fn start() -> io::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         // Name lookups, loading certificates, large payloads: short, and rarely more than a few at once.
         .max_blocking_threads(8)
         .thread_keep_alive(Duration::from_secs(10))
