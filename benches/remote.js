@@ -14,15 +14,15 @@ const { duration, median, table } = require('./measure');
 
 const PACKAGES = { upstream: '@amplitude/experiment-node-server', ours: path.join(__dirname, '..') };
 /**
- * Requests under way at once, and how many times upstream's fetches a second there have to be: as many with one, within what
- * two runs of the same differ by, and more with others. A server that takes no time shows what two hand-overs between
- * threads cost, which is told and is no goal.
+ * Requests under way at once, and how many times upstream's fetches a second there have to be: as many with one, and more with
+ * others. With ten the emulator has no time left and both packages wait for it: there they are level within what two runs
+ * of the same differ by.
  */
 const CASES = [
-  { server: 'emulator', inFlight: 1, goal: 0.95 },
-  { server: 'emulator', inFlight: 10, goal: 1 },
+  { server: 'emulator', inFlight: 1, goal: 1 },
+  { server: 'emulator', inFlight: 10, goal: 0.95 },
   { server: 'emulator', inFlight: 100, goal: 1 },
-  { server: 'lean', inFlight: 1, goal: 0 },
+  { server: 'lean', inFlight: 1, goal: 1 },
   { server: 'lean', inFlight: 10, goal: 1 },
   { server: 'lean', inFlight: 100, goal: 1 },
 ];
