@@ -193,6 +193,7 @@ pub unsafe fn bind(
     env: sys::napi_env,
     pinned: Rc<Pinned>,
     selection: Selection,
+    twins: Option<Twins>,
     selected: Rc<Selected>,
     array: sys::napi_value,
 ) -> Result<sys::napi_value> {
@@ -206,7 +207,6 @@ pub unsafe fn bind(
     for (index, &slot) in selection.slots.iter().enumerate() {
         argument_of_slot[slot as usize] = index as u32;
     }
-    let twins = Twins::among(pinned.snapshot.borrow().plan.slots(), &selection);
     let patterns = RefCell::default();
     let bound = Bound { pinned, selection, _selected: selected, argument_of_slot, twins, codes, patterns };
     // SAFETY: the caller vouches for `env`.

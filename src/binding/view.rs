@@ -290,7 +290,8 @@ impl View {
                 selection.flags.iter().map(|&flag| plan.flags()[flag as usize].key.clone()).collect();
             let mut slots: Vec<SlotDescription> =
                 selection.slots.iter().map(|&slot| describe(&plan.slots()[slot as usize])).collect();
-            if let Some(Twins { identity, value }) = Twins::among(plan.slots(), &selection) {
+            let twins = Twins::among(plan.slots(), &selection);
+            if let Some(Twins { identity, value }) = twins {
                 let place = |slot| selection.slots.iter().position(|&other| other == slot);
                 if let (Some(identity), Some(value)) = (place(identity), place(value)) {
                     slots[identity].twin = Some(value as u32);
@@ -301,7 +302,7 @@ impl View {
             let id = self.selections.borrow_mut().add(&selected);
             // SAFETY: the environment and the array are those of this call.
             let function =
-                unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, selected, codes.raw())? };
+                unsafe { bind(env.raw(), Rc::clone(&self.pinned), selection, twins, selected, codes.raw())? };
             let mut result = Object::new(env)?;
             result.set("id", id)?;
             result.set("count", count)?;

@@ -11,6 +11,7 @@ use super::cohorts::Downloads;
 use super::log::{Detail, LogLine, SyncObserver};
 use crate::cohort::Cohort;
 use crate::defect::point;
+use crate::ecma::text::decoded;
 use crate::flag::{FlagsError, Problem};
 use crate::plan::Plan;
 use crate::snapshot::{RawFlags, Snapshot, Update, World};
@@ -45,7 +46,7 @@ pub(super) async fn parse(
     }
     tokio::task::spawn_blocking(move || {
         point("flags are parsed");
-        let raw = match crate::ecma::text::decoded(&raw) {
+        let raw = match decoded(&raw) {
             std::borrow::Cow::Borrowed(_) => raw,
             std::borrow::Cow::Owned(text) => Bytes::from(text),
         };
