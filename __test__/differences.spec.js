@@ -46,6 +46,20 @@ test('a pattern that takes too long, nests too deep or has too much to read matc
   }
 });
 
+test('a pattern that is too costly is told of where an invalid one ends its flag too', (t) => {
+  const { lines, provider } = recording();
+  const [costly] = conditional('a', COUNTRY, 'regex match', '^(a*)*\\1(a*)*\\2(a*)*$').segments;
+  const [invalid] = conditional('a', PLAN, 'regex match', '(').segments;
+  const bootstrap = { a: flag('a', { segments: [costly, invalid] }) };
+  const client = new ours.LocalEvaluationClient('k', { bootstrap, loggerProvider: provider });
+  const user = { country: `${'a'.repeat(5000)}!`, user_properties: { plan: ['x'] } };
+  t.deepEqual(client.evaluateV2(user), {});
+  t.deepEqual(lines.map(([, line]) => line.replace(/:.*/s, '')).sort(), [
+    '[Experiment] Flag a has a pattern that is too costly for a value',
+    '[Experiment] malformed flags',
+  ]);
+});
+
 test('a hostile value costs an evaluation the time of two patterns, however many it reaches and however many it is', (t) => {
   const hostile = `${'a'.repeat(40)}!`;
   const patterns = Array.from({ length: 200 }, (_, i) => `^(a+)+\\1{${i + 1}}$`);

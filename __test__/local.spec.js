@@ -270,6 +270,39 @@ test('a cohort put by hand counts, and comes back as it is', async (t) => {
   t.deepEqual(client.evaluateV2({ user_id: 'u1' }), {});
 });
 
+test("a project's own group type called User has members of its own", (t) => {
+  const user = ['context', 'user', 'cohort_ids'];
+  const group = ['context', 'groups', 'User', 'cohort_ids'];
+  const asking = (key, selector, op) =>
+    flag(key, { segments: [{ conditions: [[{ selector, op, values: ['c1'] }]], variant: 'on' }] });
+  for (const op of ['set contains any', 'set contains', 'set does not contain']) {
+    for (const [key, member] of [
+      ['user', 'u'],
+      ['group', 'g'],
+    ]) {
+      const flags = [asking('user', user, op), asking('group', group, op)];
+      const known = [user, group].map((selector, i) => asking(`any-${i}`, selector, 'set contains any'));
+      for (const list of [flags, [...flags].reverse()].map((asked) => [...asked, ...known])) {
+        const bootstrap = Object.fromEntries(list.map((item) => [item.key, item]));
+        const answers = [ours, upstream].map(({ LocalEvaluationClient }) => {
+          const client = new LocalEvaluationClient('k', { bootstrap, loggerProvider: silent });
+          const memberIds = new Set([member]);
+          client.cohortStorage.put({
+            cohortId: 'c1',
+            groupType: 'User',
+            lastModified: 1,
+            size: 1,
+            memberIds,
+          });
+          return Object.keys(client.evaluateV2({ user_id: 'u', groups: { User: ['g'] } }));
+        });
+        t.deepEqual(answers[0], answers[1]);
+        t.is(answers[0].includes(key), op !== 'set does not contain');
+      }
+    }
+  }
+});
+
 test('who is in a cohort does not depend on what else reads the user id, nor on what kind of value it is', (t) => {
   const userId = (op, values) => ({ selector: ['context', 'user', 'user_id'], op, values });
   const reading = (key, op, values) =>

@@ -5,23 +5,15 @@
  * the native call alone. Exits with 1 where a goal is missed.
  */
 
-const upstream = require('@amplitude/experiment-node-server');
-const ours = require('..');
 const { interpret } = require('../lib/evaluation/reader');
 const { innerOf } = require('../lib/local-client');
-const { targetedFlags, storeCohorts, realisticUser } = require('./flags');
+const { targetedFlags, realisticUser } = require('./flags');
 const { bench } = require('./bench');
+const { CASES, clients, evaluations } = require('./cases');
 const { medians, duration, table } = require('./measure');
 
-/** Flags, the keys that are asked for, and how many times faster than upstream it has to be. */
-const CASES = [
-  { name: '1 flag', flags: 1, keys: undefined, goal: 6 },
-  { name: '10 flags', flags: 10, keys: undefined, goal: 10 },
-  { name: '100 flags', flags: 100, keys: undefined, goal: 30, floor: true },
-  { name: '500 flags', flags: 500, keys: undefined, goal: 45, floor: true },
-  { name: '1 key of 100', flags: 100, keys: ['flag-50'], goal: 150 },
-  { name: '1 key of 500', flags: 500, keys: ['flag-250'], goal: 800 },
-];
+/** From how many flags on the whole has to be near the floor. */
+const MANY = 100;
 /** How much of the floor the whole may take. */
 const FLOOR_FACTOR = 2;
 
@@ -38,32 +30,27 @@ const FLOOR_FACTOR = 2;
 
 /** @returns {Row[]} */
 function measure() {
-  return CASES.map(({ name, flags, keys, goal, floor }) => {
-    const config = () => ({
-      bootstrap: Object.fromEntries(targetedFlags(flags).map((flag) => [flag.key, flag])),
-    });
-    const before = new upstream.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
-    const client = new ours.LocalEvaluationClient('server-key', /** @type {any} */ (config()));
-    storeCohorts(before);
-    storeCohorts(client);
-    const users = Array.from({ length: 64 }, (_, i) => realisticUser(i));
-    let turn = 0;
-    const next = () => users[turn++ & 63];
+  return CASES.map(({ name, flags, keys, goal }) => {
+    const [before, client] = clients(targetedFlags(flags));
+    // Upstream writes into its users, which are its own therefore.
+    const [theirUsers, users] = [before, client].map(() =>
+      Array.from({ length: 64 }, (_, i) => realisticUser(i)),
+    );
     const selection = () =>
       /** @type {any} */ (innerOf(/** @type {any} */ (client)).engine.view).select(keys);
-    client.evaluateV2(next(), keys);
+    client.evaluateV2(users[0], keys);
     /** @type {any[]} */
     let values = [];
     const { evaluate } = selection().native;
     const { codes } = selection().view;
     interpret(selection().native.slots, (...read) => (values = read), codes)(users[0], 0);
     const [theirs, our, results, call] = medians([
-      { name: 'upstream', run: () => before.evaluateV2(next(), keys) },
-      { name: 'ours', run: () => client.evaluateV2(next(), keys) },
+      { name: 'upstream', run: evaluations(before, theirUsers, keys) },
+      { name: 'ours', run: evaluations(client, users, keys) },
       { name: 'results only', run: () => selection().variants() },
       { name: 'native only', run: () => evaluate(...values) },
     ]);
-    return { name, goal, hasFloor: Boolean(floor), upstream: theirs, ours: our, results, call };
+    return { name, goal, hasFloor: !keys && flags >= MANY, upstream: theirs, ours: our, results, call };
   });
 }
 

@@ -17,13 +17,16 @@ function realisticFlags(count) {
 /**
  * The same, every third with a segment for a cohort besides: see {@link storeCohorts}.
  * @param {number} count
+ * @param {string[]} [others] cohorts that each of these segments asks for too
  */
-function targetedFlags(count) {
+function targetedFlags(count, others = []) {
   return realisticFlags(count).map((flag, i) => {
     if (i % 3 !== 0) return flag;
     const [inclusions, ...rest] = flag.segments;
     const cohort = {
-      conditions: [[condition(['user', 'cohort_ids'], 'set contains any', [COHORTS[i % COHORTS.length]])]],
+      conditions: [
+        [condition(['user', 'cohort_ids'], 'set contains any', [COHORTS[i % COHORTS.length], ...others])],
+      ],
       metadata: { segmentName: 'Cohort' },
       variant: 'treatment',
     };
@@ -61,16 +64,17 @@ function portable(asked) {
  * @param {any} client
  */
 function storeCohorts(client) {
-  const memberIds = new Set(Array.from({ length: 1000 }, (_, i) => `member-${i}`));
-  for (const cohortId of COHORTS) {
-    client.cohortStorage.put({
-      cohortId,
-      groupType: 'User',
-      lastModified: 1,
-      size: memberIds.size,
-      memberIds: new Set(memberIds),
-    });
-  }
+  const memberIds = Array.from({ length: 1000 }, (_, i) => `member-${i}`);
+  for (const cohortId of COHORTS) storeCohort(client, cohortId, new Set(memberIds));
+}
+
+/**
+ * @param {any} client
+ * @param {string} cohortId
+ * @param {Set<string>} memberIds
+ */
+function storeCohort(client, cohortId, memberIds) {
+  client.cohortStorage.put({ cohortId, groupType: 'User', lastModified: 1, size: memberIds.size, memberIds });
 }
 
 /** @param {number} i */
@@ -222,4 +226,12 @@ function variedUser(i) {
   };
 }
 
-module.exports = { realisticFlags, targetedFlags, portableFlags, storeCohorts, realisticUser, variedUser };
+module.exports = {
+  realisticFlags,
+  targetedFlags,
+  portableFlags,
+  storeCohorts,
+  storeCohort,
+  realisticUser,
+  variedUser,
+};

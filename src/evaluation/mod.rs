@@ -34,9 +34,12 @@ pub enum CohortSource {
 /// Working memory of an evaluation, kept between calls.
 #[derive(Default)]
 pub struct Scratch {
-    /// A cell for each slot, then one for the cohorts of each group, then one for passing text.
+    /// A cell for each slot, then one for the cohorts of each identity, then one for passing text.
     buffer: SlotBuffer,
-    verdicts: Verdicts,
+    /// Of the conditions that several flags have.
+    verdicts: Memo,
+    /// Of each identity in each cohort.
+    memberships: Memo,
     /// By result key: the code of the variant so far, or 0.
     results: Vec<u32>,
     /// Result keys in the order in which they came.
@@ -44,20 +47,20 @@ pub struct Scratch {
     tools: Tools,
 }
 
-/// What has come out of the conditions that several flags have. An entry is the number of the evaluation that
-/// wrote it, shifted, and the verdict: entries of earlier evaluations need no clearing.
+/// What an evaluation has found out and may be asked again: small numbers, each at its place. An entry is the number
+/// of the evaluation that wrote it, shifted, and what was found: entries of earlier evaluations need no clearing.
 #[derive(Default)]
-struct Verdicts {
+struct Memo {
     entries: Vec<u32>,
     evaluation: u32,
 }
 
-const VERDICT_BITS: u32 = 2;
+const FOUND_BITS: u32 = 2;
 
-impl Verdicts {
+impl Memo {
     fn begin(&mut self, count: usize) {
         self.evaluation += 1;
-        if self.evaluation == 1 << (u32::BITS - VERDICT_BITS) {
+        if self.evaluation == 1 << (u32::BITS - FOUND_BITS) {
             self.evaluation = 1;
             self.entries.fill(0);
         }
@@ -66,18 +69,28 @@ impl Verdicts {
         }
     }
 
-    fn get(&self, at: u32) -> Option<Result<bool, InvalidPattern>> {
-        let entry = self.entries[at as usize];
-        (entry >> VERDICT_BITS == self.evaluation).then_some(match entry & ((1 << VERDICT_BITS) - 1) {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(InvalidPattern),
-        })
+    fn get(&self, at: usize) -> Option<u32> {
+        let entry = self.entries[at];
+        (entry >> FOUND_BITS == self.evaluation).then_some(entry & ((1 << FOUND_BITS) - 1))
     }
 
-    fn set(&mut self, at: u32, verdict: &Result<bool, InvalidPattern>) {
-        let verdict = verdict.as_ref().map_or(2, |&verdict| u32::from(verdict));
-        self.entries[at as usize] = self.evaluation << VERDICT_BITS | verdict;
+    /// `found` is below four.
+    fn set(&mut self, at: usize, found: u32) {
+        self.entries[at] = self.evaluation << FOUND_BITS | found;
+    }
+}
+
+type Verdict = Result<bool, InvalidPattern>;
+
+fn found_of(verdict: &Verdict) -> u32 {
+    verdict.as_ref().map_or(2, |&verdict| u32::from(verdict))
+}
+
+fn verdict_of(found: u32) -> Verdict {
+    match found {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(InvalidPattern),
     }
 }
 
@@ -121,9 +134,11 @@ pub fn evaluate<S: Slots + ?Sized>(
 impl Scratch {
     fn begin(&mut self, plan: &Plan, selection: &Selection) {
         let slots = plan.slots().len();
-        let count = slots + plan.cohort_groups().len() + 1;
+        let identities = plan.code().identities;
+        let count = slots + identities + 1;
         self.buffer.begin(count, selection.slots.iter().map(|&slot| slot as usize).chain(slots..count));
         self.verdicts.begin(plan.code().verdicts);
+        self.memberships.begin(identities * plan.cohort_ids().len());
         self.tools.patterns = Patterns::default();
         for key in self.result_order.drain(..) {
             self.results[key as usize] = 0;
@@ -197,16 +212,17 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         code
     }
 
-    fn verdict(&mut self, index: u32) -> Result<bool, InvalidPattern> {
+    fn verdict(&mut self, index: u32) -> Verdict {
         let condition = &self.code.conditions[index as usize];
         if condition.verdict == NONE {
             return self.condition(condition);
         }
-        if let Some(verdict) = self.scratch.verdicts.get(condition.verdict) {
-            return verdict;
+        let place = condition.verdict as usize;
+        if let Some(found) = self.scratch.verdicts.get(place) {
+            return verdict_of(found);
         }
         let verdict = self.condition(condition);
-        self.scratch.verdicts.set(condition.verdict, &verdict);
+        self.scratch.verdicts.set(place, found_of(&verdict));
         verdict
     }
 
@@ -287,7 +303,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         let Operator::SetContainsAny { negated, .. } = &condition.operator else { return None };
         let any_of = cohorts.any_of.as_ref().filter(|_| !condition.matches_none)?;
         let identity = self.identity(cohorts.identity)?;
-        let is_member = any_of.iter().any(|&cohort| self.is_member(cohorts.group, cohort, identity));
+        let is_member = any_of.iter().any(|&cohort| self.is_member(cohorts, cohort, identity));
         Some(is_member != *negated)
     }
 
@@ -325,7 +341,7 @@ impl<S: Slots + ?Sized> Run<'_, S> {
 
     /// A cell with this text, until the next one is asked for.
     fn pass(&mut self, text: &[u8]) -> usize {
-        let cell = self.plan.slots().len() + self.plan.cohort_groups().len();
+        let cell = self.plan.slots().len() + self.code.identities;
         self.scratch.buffer.put(cell, |buffer| {
             buffer.bytes().extend_from_slice(text);
             buffer.set_text();
@@ -365,16 +381,23 @@ impl<S: Slots + ?Sized> Run<'_, S> {
         }
     }
 
-    fn is_member(&self, group: u32, cohort: u32, identity: usize) -> bool {
-        let buffer = &self.scratch.buffer;
+    fn is_member(&mut self, cohorts: &CohortSlot, cohort: u32, identity: usize) -> bool {
+        let Scratch { buffer, memberships, .. } = &mut *self.scratch;
         // A list here is a string that conditions have seen as one.
         if !matches!(buffer.kind(identity), Kind::Text | Kind::Bracket | Kind::List) {
             return false;
         }
-        let group = &self.plan.cohort_groups()[group as usize];
-        self.cohorts.get(cohort as usize).and_then(Option::as_ref).is_some_and(|cohort| {
+        let place = cohorts.list as usize * self.plan.cohort_ids().len() + cohort as usize;
+        if let Some(found) = memberships.get(place) {
+            return found != 0;
+        }
+        let group = &self.plan.cohort_groups()[cohorts.group as usize];
+        let stored = self.cohorts.get(cohort as usize).and_then(Option::as_ref);
+        let is_member = stored.is_some_and(|cohort| {
             cohort.group_type == group.group_type && cohort.contains(buffer.text(identity))
-        })
+        });
+        memberships.set(place, u32::from(is_member));
+        is_member
     }
 
     /// A cell with the ids of the cohorts that the identity is in; with those of the caller where there is no
@@ -382,17 +405,12 @@ impl<S: Slots + ?Sized> Run<'_, S> {
     fn cohort_list(&mut self, cohorts: &CohortSlot) -> usize {
         let Some(identity) = self.identity(cohorts.identity) else { return self.slot(cohorts.slot) };
         let plan = self.plan;
-        let cell = plan.slots().len() + cohorts.group as usize;
+        let cell = plan.slots().len() + cohorts.list as usize;
         if self.scratch.buffer.kind(cell) != Kind::Unread {
             return cell;
         }
-        let group = &plan.cohort_groups()[cohorts.group as usize];
-        let found: Vec<u32> = group
-            .cohorts
-            .iter()
-            .copied()
-            .filter(|&cohort| self.is_member(cohorts.group, cohort, identity))
-            .collect();
+        let mut found = plan.cohort_groups()[cohorts.group as usize].cohorts.clone();
+        found.retain(|&cohort| self.is_member(cohorts, cohort, identity));
         let is_user = matches!(plan.slots()[cohorts.identity as usize], Slot::Identity(None));
         self.scratch.buffer.put(cell, |buffer| {
             for &cohort in &found {

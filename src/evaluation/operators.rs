@@ -55,15 +55,15 @@ pub(super) fn list_matches(
         _ => {
             // Some element that satisfies it is enough, for negated operators too.
             let earlier = mem::take(&mut tools.patterns.exhausted);
-            let mut matches = false;
+            let mut matches = Ok(false);
             for (text, word) in items.iter() {
-                matches = passing_matches(operator, text, word, tools)?;
-                if matches || tools.patterns.exhausted {
+                matches = passing_matches(operator, text, word, tools);
+                if !matches!(matches, Ok(false)) || tools.patterns.exhausted {
                     break;
                 }
             }
             tools.patterns.exhausted |= earlier;
-            Ok(matches)
+            matches
         }
     }
 }

@@ -79,7 +79,8 @@ struct Compiler<'a> {
     code: Code,
     slots: Vec<Slot>,
     slot_of_path: HashMap<Vec<Text>, u32>,
-    slot_of_identity: HashMap<Option<Text>, u32>,
+    /// Of each: its slot, and its place among all identities.
+    identities: HashMap<Option<Text>, (u32, u32)>,
     outcomes: Vec<Outcome>,
     /// By code: the variant as the engine's results hold it.
     variants: Vec<Json>,
@@ -324,11 +325,13 @@ impl<'a> Compiler<'a> {
         let slot = self.slot(path, reading);
         let Some((group_type, group)) = self.enriched(path) else { return Source::Slot(slot) };
         let next = self.slots.len() as u32;
-        let identity = *self.slot_of_identity.entry(group_type.clone()).or_insert(next);
+        let list = self.code.identities as u32;
+        let (identity, list) = *self.identities.entry(group_type.clone()).or_insert((next, list));
         if identity == next {
             self.slots.push(Slot::Identity(group_type));
+            self.code.identities += 1;
         }
-        Source::Cohorts(Box::new(CohortSlot { slot, identity, group, any_of: None }))
+        Source::Cohorts(Box::new(CohortSlot { slot, identity, list, group, any_of: None }))
     }
 
     fn slot(&mut self, path: &[Text], reading: Reading) -> u32 {

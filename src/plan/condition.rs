@@ -54,6 +54,9 @@ pub struct CohortSlot {
     /// The slot with the ids that the caller supplies.
     pub slot: u32,
     pub identity: u32,
+    /// Index of the identity among all whose cohorts are looked up. (Of one group type are the user and a group, where
+    /// a project calls a type of its own `User`.)
+    pub list: u32,
     /// Index into [`Plan::cohort_groups`](super::Plan::cohort_groups).
     pub group: u32,
     /// For `set contains any` of ids alone: indexes into [`Plan::cohort_ids`](super::Plan::cohort_ids).

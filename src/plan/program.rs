@@ -22,6 +22,8 @@ pub struct Code {
     pub verdicts: usize,
     /// How many distinct keys results have.
     pub result_keys: usize,
+    /// How many users and groups there are whose cohorts are looked up.
+    pub identities: usize,
 }
 
 /// A flag.
