@@ -191,8 +191,14 @@ impl<S: Slots + ?Sized> Run<'_, S> {
                 MATCH => return Ok(true),
                 NO_MATCH => return Ok(false),
                 _ => {
-                    let &Step { condition, pass, fail } = &self.code.steps[at as usize];
-                    at = if self.verdict(condition)? { pass } else { fail };
+                    let &Step { condition, pass, fail, slot, stranger } = &self.code.steps[at as usize];
+                    at = if self.scratch.buffer.is_stranger(slot) {
+                        stranger
+                    } else if self.verdict(condition)? {
+                        pass
+                    } else {
+                        fail
+                    };
                 }
             }
         }

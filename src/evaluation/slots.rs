@@ -109,6 +109,8 @@ const VERSION: u8 = 8;
 const NO_VERSION: u8 = 16;
 /// The words of a list's items.
 const ITEM_WORDS: u8 = 32;
+/// The word is known, and equals no filter value.
+const STRANGER: u8 = 64;
 
 impl SlotBuffer {
     /// Where to append the bytes of the next text. Leave alone what is there.
@@ -175,7 +177,9 @@ impl SlotBuffer {
             self.findings.resize(count, Findings::default());
         }
         for cell in cells {
-            self.cells[cell].kind = Kind::Unread;
+            let Cell { kind, found, .. } = &mut self.cells[cell];
+            *kind = Kind::Unread;
+            *found = 0;
         }
     }
 
@@ -237,9 +241,20 @@ impl SlotBuffer {
     #[inline]
     pub(super) fn word(&mut self, cell: usize, lexicon: &Lexicon) -> Word {
         if self.is_new(cell, WORD) {
-            self.cells[cell].word = lexicon.word(self.text(cell));
+            let word = lexicon.word(self.text(cell));
+            let cell = &mut self.cells[cell];
+            cell.word = word;
+            if cell.kind == Kind::Text && word == Word::default() {
+                cell.found |= STRANGER;
+            }
         }
         self.cells[cell].word
+    }
+
+    /// Whether the cell, if there is one, has been found to hold a text that equals no filter value.
+    #[inline]
+    pub(super) fn is_stranger(&self, cell: u32) -> bool {
+        self.cells.get(cell as usize).is_some_and(|cell| cell.found & STRANGER != 0)
     }
 
     fn is_new(&mut self, cell: usize, finding: u8) -> bool {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::condition::{Condition, Source};
+use super::condition::{Condition, Operator, Source};
 use super::hash::Prefix;
 use super::words::Lexicon;
 
@@ -50,6 +50,11 @@ pub struct Step {
     pub condition: u32,
     pub pass: u32,
     pub fail: u32,
+    /// The slot whose text the condition compares with others for equality; [`NONE`] for other conditions.
+    pub slot: u32,
+    /// What follows where that text is none that the plan compares with: the condition need not be looked at then,
+    /// which spares the commonest of all its way through memory.
+    pub stranger: u32,
 }
 
 pub const MATCH: u32 = u32::MAX;
@@ -118,10 +123,23 @@ impl Code {
             for (index, &condition) in all.iter().enumerate() {
                 let is_last = index + 1 == all.len();
                 let pass = if is_last { MATCH } else { self.steps.len() as u32 + 1 };
-                self.steps.push(Step { condition, pass, fail: *fails });
+                let (slot, is_met) = of_stranger(&self.conditions[condition as usize]);
+                let stranger = if is_met { pass } else { *fails };
+                self.steps.push(Step { condition, pass, fail: *fails, slot, stranger });
             }
         }
         entries[0]
+    }
+}
+
+/// The slot whose text a condition compares for equality, or [`NONE`], and whether it is met by a text that is not among
+/// those of the lexicon.
+fn of_stranger(condition: &Condition) -> (u32, bool) {
+    match condition {
+        Condition { source: Source::Slot(slot), operator: Operator::Is { negated, .. }, .. } => {
+            (*slot, *negated)
+        }
+        _ => (NONE, false),
     }
 }
 
@@ -131,15 +149,26 @@ fn range((start, end): (u32, u32)) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::Values;
     use super::*;
     use proptest::prelude::*;
 
-    /// Goes through the steps, with the conditions' verdicts given.
-    fn run(code: &Code, first: u32, verdicts: u32) -> bool {
+    /// Compares the text in the slot of this number.
+    fn comparison(slot: u32, negated: bool) -> Condition {
+        let operator = Operator::Is { negated, values: Values::new(&[]) };
+        Condition { source: Source::Slot(slot), operator, matches_none: false, verdict: NONE }
+    }
+
+    /// Goes through the steps, with the conditions' verdicts given, and which of the slots hold strangers.
+    fn run(code: &Code, first: u32, verdicts: u32, strangers: u32) -> bool {
         let mut at = first;
         while at != MATCH && at != NO_MATCH {
-            let Step { condition, pass, fail } = code.steps[at as usize];
-            at = if verdicts & (1 << condition) != 0 { pass } else { fail };
+            let Step { condition, pass, fail, slot, stranger } = code.steps[at as usize];
+            at = match slot {
+                _ if strangers & (1 << slot) != 0 => stranger,
+                _ if verdicts & (1 << condition) != 0 => pass,
+                _ => fail,
+            };
         }
         at == MATCH
     }
@@ -149,12 +178,20 @@ mod tests {
         fn steps_are_an_or_of_ands(
             any in prop::collection::vec(prop::collection::vec(0u32..8, 0..4), 0..5),
             verdicts in 0u32..256,
+            strangers in 0u32..256,
+            negated in 0u32..256,
         ) {
+            let is_negated = |slot: u32| negated & (1 << slot) != 0;
             let mut code = Code::default();
+            code.conditions = (0..8).map(|slot| comparison(slot, is_negated(slot))).collect();
             code.push_steps(&[vec![0, 1], vec![2]]);
             let first = code.push_steps(&any);
+            // A stranger is equal to nothing.
+            let verdicts = (verdicts & !strangers) | (negated & strangers);
             let expected = any.iter().any(|all| all.iter().all(|&term| verdicts & (1 << term) != 0));
-            prop_assert_eq!(run(&code, first, verdicts), expected);
+            prop_assert_eq!(run(&code, first, verdicts, 0), expected);
+            // Of strangers the condition is not asked.
+            prop_assert_eq!(run(&code, first, verdicts ^ strangers, strangers), expected);
         }
 
         #[test]
