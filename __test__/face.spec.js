@@ -341,8 +341,8 @@ test('bootstrap is read as JSON: what has none is dropped', (t) => {
   const bootstrap = { a: { key: 'a', variants, segments: [{ variant: 'on' }] } };
   const variant = new ours.LocalEvaluationClient('k', { bootstrap }).evaluateV2({}).a;
   t.deepEqual(variant, { key: 'on', value: undefined, metadata: { at: '1970-01-01T00:00:00.000Z' } });
-  const on = { key: 'on', metadata: undefined, extra: 1 };
+  const on = { key: 'on', value: 'on', metadata: undefined, extra: 1 };
   const placed = { a: { ...bootstrap.a, variants: { on }, metadata: { x: 1 } } };
   const last = new ours.LocalEvaluationClient('k', { bootstrap: placed }).evaluateV2({}).a;
-  t.deepEqual(Object.keys(last), ['key', 'extra', 'metadata']);
+  t.deepEqual(Object.keys(last), ['key', 'value', 'extra', 'metadata']);
 });

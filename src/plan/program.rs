@@ -182,8 +182,8 @@ mod tests {
             negated in 0u32..256,
         ) {
             let is_negated = |slot: u32| negated & (1 << slot) != 0;
-            let mut code = Code::default();
-            code.conditions = (0..8).map(|slot| comparison(slot, is_negated(slot))).collect();
+            let conditions = (0..8).map(|slot| comparison(slot, is_negated(slot))).collect();
+            let mut code = Code { conditions, ..Code::default() };
             code.push_steps(&[vec![0, 1], vec![2]]);
             let first = code.push_steps(&any);
             // A stranger is equal to nothing.
