@@ -115,6 +115,18 @@ const PATTERN_PIECES: &[&str] = &[
 
 const NAMES: &[&str] = &["plan", "tags", "age", "1", "", "length", "länd"];
 const FLAG_KEYS: &[&str] = &["f", "g", "h", "2", "10", "__proto__", "constructor"];
+/// Only those that ask for any of them have cohorts looked up at all.
+const COHORT_OPERATORS: &[&str] = &[
+    "set contains any",
+    "set does not contain any",
+    "set contains any",
+    "set contains",
+    "set does not contain",
+    "set is",
+    "set is not",
+    "is",
+    "contains",
+];
 const VARIANTS: &[&str] = &["on", "off", "null", "1", "toString"];
 const GROUP_TYPES: &[&str] = &["org", "User", "team"];
 const IDS: &[&str] = &["u1", "u2", "acme", "c1", "ü"];
@@ -284,14 +296,15 @@ impl Source<'_> {
     }
 
     fn condition(&mut self) -> Value {
-        let op = self.pick(OPERATORS);
         let selector = self.selector();
+        let asks_for_cohorts = selector.items().last() == Some(&Value::from("cohort_ids"));
+        let op = self.pick(if asks_for_cohorts { COHORT_OPERATORS } else { OPERATORS });
         let values = if op.starts_with("regex") {
             let mut pattern = |source: &mut Self| {
                 Value::String(source.some(4, |source| js(source.pick(PATTERN_PIECES))).concat())
             };
             Value::Array(self.some(3, &mut pattern))
-        } else if selector.items().last() == Some(&Value::from("cohort_ids")) {
+        } else if asks_for_cohorts {
             Value::Array(self.some(3, |source| Value::from(source.pick(COHORTS))))
         } else {
             self.texts()
@@ -301,12 +314,13 @@ impl Source<'_> {
 
     fn selector(&mut self) -> Value {
         let name = self.pick(NAMES);
-        let path: &[&str] = match self.below(16) {
+        let path: &[&str] = match self.below(18) {
             0 => &["context", "user", "user_id"],
             1..6 => &["context", "user", "user_properties", name],
             6 => &["context", "user", "user_properties", name, self.pick(NAMES)],
-            7 => &["context", "user", "cohort_ids"],
-            8 => &["context", "groups", self.pick(GROUP_TYPES), self.pick(&["group_name", "cohort_ids"])],
+            7 | 16 => &["context", "user", "cohort_ids"],
+            8 => &["context", "groups", self.pick(GROUP_TYPES), "group_name"],
+            17 => &["context", "groups", self.pick(GROUP_TYPES), "cohort_ids"],
             9 => &["context", "groups", self.pick(GROUP_TYPES), "group_properties", name],
             10 | 11 => &["result", self.pick(FLAG_KEYS), self.pick(&["key", "value", "payload", "metadata"])],
             12 => &["result", self.pick(FLAG_KEYS), "metadata", self.pick(METADATA)],
