@@ -95,6 +95,10 @@ test("a user's own properties are read, those that are not enumerable too", asyn
   const user = Object.defineProperty({}, 'country', { value: 'x' });
   t.deepEqual(await evaluated(ours, bootstrap, user), { value: ['a'] });
   t.deepEqual(await evaluated(upstream, bootstrap, user), { value: [] });
+  const proxy = () =>
+    new Proxy({}, { get: (_, name) => (name === 'country' ? 'x' : undefined), ownKeys: () => [] });
+  t.deepEqual(await evaluated(ours, bootstrap, proxy()), { value: ['a'] });
+  t.deepEqual(await evaluated(upstream, bootstrap, proxy()), { value: [] });
 });
 
 test('a group type whose groups are null is no group', async (t) => {
@@ -149,6 +153,37 @@ test('a cohort without a list of members is a failed download', async (t) => {
       '[Experiment] Flag a has cohort ids c1 unavailable, evaluation may be incorrect',
     ],
   );
+});
+
+test('the members of a cohort are those that it had when it was put, and texts', (t) => {
+  const bootstrap = { a: flag('a', { segments: [members(USER_COHORTS, ['c'])] }) };
+  const answers = [upstream, ours].map(({ LocalEvaluationClient }) => {
+    const client = new LocalEvaluationClient('k', { bootstrap, loggerProvider: silent });
+    const isIn = (user_id) => 'a' in client.evaluateV2({ user_id });
+    const numbers = { groupTypeId: 0, lastComputed: 0, lastModified: 0, size: 2 };
+    const cohort = { cohortId: 'c', groupType: 'User', ...numbers, memberIds: new Set(['u', 5]) };
+    client.cohortStorage.put({ ...cohort, cohortId: 'z' });
+    client.cohortStorage.put(cohort);
+    const ids = [...client.cohortStorage.getAllCohortIds()];
+    const found = [isIn('u'), isIn(5), isIn('v')];
+    cohort.memberIds.add('v');
+    found.push(isIn('v'));
+    client.cohortStorage.put(cohort);
+    return { ids, found: [...found, isIn('v')] };
+  });
+  t.deepEqual(answers, [
+    { ids: ['z', 'c'], found: [true, true, false, true, true] },
+    { ids: ['c', 'z'], found: [true, false, false, false, true] },
+  ]);
+});
+
+test('flags are evaluated as they were put, whatever getAllCached has been replaced by', (t) => {
+  const answers = [upstream, ours].map(({ LocalEvaluationClient }) => {
+    const client = new LocalEvaluationClient('k', { bootstrap: { a: flag('a') }, loggerProvider: silent });
+    client.cache.getAllCached = () => ({ b: flag('b') });
+    return Object.keys(client.evaluateV2({}));
+  });
+  t.deepEqual(answers, [['b'], ['a']]);
 });
 
 test("a storage's store is a copy: cohorts are put by put", (t) => {

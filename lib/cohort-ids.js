@@ -4,28 +4,27 @@ const { define } = require('./evaluation/context');
 const native = require('./native');
 
 /**
- * Which cohorts flags ask for. A flag is read once, as it is when it is first seen: what the native side says of it is
- * remembered for as long as the flag lives.
+ * Which cohorts flags ask for, as the native side says of each.
  *
  * @typedef {{ groups: [string, string[]][], ids: string[] }} Asked ids by group type, and all of them
+ * @typedef {WeakMap<object, Asked>} Known what has been said of flags that are still as they were
  */
 
-/** @type {WeakMap<object, Asked>} */
-const known = new WeakMap();
 /** @type {Asked} what most flags ask for */
 const NOTHING = { groups: [], ids: [] };
 
 /**
  * @param {Record<string, any>} flags
+ * @param {Known} [known]
  * @returns {{ groups: Map<string, Set<string>>, byFlag: Record<string, Set<string>> }} ids by group type, and by flag
  */
-function cohortIds(flags) {
+function cohortIds(flags, known = new WeakMap()) {
   /** @type {Map<string, Set<string>>} */
   const groups = new Map();
   /** @type {Record<string, Set<string>>} */
   const byFlag = {};
   for (const key of Object.keys(flags)) {
-    const asked = askedBy(key, flags[key]);
+    const asked = askedBy(key, flags[key], known);
     if (asked.ids.length === 0) continue;
     define(byFlag, key, new Set(asked.ids));
     for (const [type, ids] of asked.groups) {
@@ -40,9 +39,10 @@ function cohortIds(flags) {
 /**
  * @param {string} key
  * @param {any} flag
+ * @param {Known} known
  * @returns {Asked}
  */
-function askedBy(key, flag) {
+function askedBy(key, flag, known) {
   if (flag === null || typeof flag !== 'object') return NOTHING;
   let asked = known.get(flag);
   if (asked === undefined) {

@@ -110,6 +110,7 @@ class Link {
   /** @returns {Promise<void>} */
   start() {
     if (!this.starting) {
+      this.flags.isSynced = true;
       this.flags.flush();
       const starting = this.#start();
       const ended = () => {
@@ -130,6 +131,7 @@ class Link {
   stop() {
     // A start that comes now is another one.
     this.starting = undefined;
+    this.flags.isSynced = false;
     this.native.stop();
   }
 }
@@ -145,6 +147,8 @@ class NativeFlags {
     this.native = native;
     this.logger = logger;
     this.isShared = isShared;
+    /** Whether updates come. */
+    this.isSynced = false;
     /** @type {Record<string, any> | undefined} */
     this.map = undefined;
     this.version = -1;
@@ -180,7 +184,8 @@ class NativeFlags {
     this.map = Array.isArray(flags) ? { ...flags } : flags;
     this.dirty = true;
     this.onChange();
-    if (this.isShared) this.flush();
+    // What is shared others see at once; and an update that is the same as the last one has to put back what was there.
+    if (this.isShared || this.isSynced) this.flush();
   }
 
   /** Hands over what has been written. */

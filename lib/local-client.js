@@ -2,6 +2,7 @@
 
 const { cohortIds } = require('./cohort-ids');
 const { populateLocalConfig } = require('./config');
+const { GROUP_PROPERTIES, hidesIdentity } = require('./evaluation/context');
 const { Engine } = require('./evaluation/engine');
 const { InMemoryFlagConfigCache } = require('./flag-config-cache');
 const { InMemoryCohortStorage } = require('./cohort-storage');
@@ -9,7 +10,7 @@ const { Logger } = require('./logger');
 const { LogLevel } = require('./log-level');
 const { Link } = require('./link');
 const { hideKeys } = require('./redact');
-const { Kinds, track } = require('./tracking');
+const { Kinds, subjectOf, track } = require('./tracking');
 
 /** How long `close` waits for deliveries. */
 const CLOSE_MILLIS = 5000;
@@ -29,11 +30,12 @@ const INNER = Symbol('experiment');
 /** What one client works with. */
 class Inner {
   /**
+   * @param {LocalEvaluationClient} client
    * @param {Link} link
    * @param {Logger} logger
    * @param {boolean} logsUsers
    */
-  constructor(link, logger, logsUsers) {
+  constructor(client, link, logger, logsUsers) {
     this.link = link;
     this.logsUsers = logsUsers;
     this.logger = logger;
@@ -41,8 +43,20 @@ class Inner {
     this.tracksAlways = link.config.assignmentConfig ? Kinds.Assignment : 0;
     this.tracksExposures = link.config.exposureConfig ? Kinds.Exposure : 0;
     const tracks = Boolean(this.tracksAlways | this.tracksExposures);
-    this.engine = new Engine(link, tracks, (...problem) => logger.error(...problem));
-    link.flags.onChange = () => this.engine.outdate();
+    this.engine = new Engine(
+      link,
+      tracks,
+      (...problem) => logger.error(...problem),
+      (user) => enriched(client, user),
+    );
+    /** @type {import('./cohort-ids').Known} of the flags in the cache */
+    this.askedCohorts = new WeakMap();
+    /** @type {Record<string, any> | undefined} the cache's flags, while a user is enriched by them */
+    this.cached = undefined;
+    link.flags.onChange = () => {
+      this.askedCohorts = new WeakMap();
+      this.engine.outdate();
+    };
     link.onInstalled = () => this.engine.prepare();
     link.evaluated = () => this.engine.ready();
   }
@@ -69,7 +83,7 @@ class LocalEvaluationClient {
     this.logger = logger;
     this.cohortStorage = new InMemoryCohortStorage(link.cohorts);
     Object.defineProperty(this, INNER, {
-      value: new Inner(link, logger, Number(this.config.logLevel) >= LogLevel.Debug),
+      value: new Inner(this, link, logger, Number(this.config.logLevel) >= LogLevel.Debug),
     });
   }
 
@@ -82,7 +96,7 @@ class LocalEvaluationClient {
    * @returns {Record<string, import('../index').Variant>}
    */
   evaluateV2(user, flagKeys, options) {
-    return evaluate(this, user, flagKeys, options).variants();
+    return evaluate(this, user, flagKeys, options, true);
   }
 
   /**
@@ -95,7 +109,8 @@ class LocalEvaluationClient {
    * @returns {Promise<Variants>}
    */
   async evaluate(user, flagKeys, options) {
-    return evaluate(this, user, flagKeys, options).assignedVariants();
+    if (this.evaluateV2 !== evaluateV2) return withoutDefaults(this.evaluateV2(user, flagKeys, options));
+    return evaluate(this, user, flagKeys, options, false);
   }
 
   /** Fetches flag configs and cohorts and keeps them up to date from then on. */
@@ -129,7 +144,8 @@ class LocalEvaluationClient {
    * @param {Record<string, any>} flags
    */
   enrichUserWithCohorts(user, flags) {
-    const { groups, byFlag } = cohortIds(flags);
+    const { askedCohorts, cached } = inner(this);
+    const { groups, byFlag } = cohortIds(flags, flags === cached ? askedCohorts : undefined);
     this.checkFlagsCohortsAvailable(byFlag);
     const ofUsers = groups.get('User');
     if (user.user_id && ofUsers) {
@@ -176,57 +192,114 @@ function inner(client) {
 }
 
 /**
+ * Whatever is the caller's (getters, loggers) may evaluate itself, and an answer lasts until the next one: what tracking needs to
+ * know is read before, and lines are logged after the variants have been made.
+ *
  * @param {LocalEvaluationClient} client
  * @param {any} user
  * @param {string[] | undefined} flagKeys
  * @param {EvaluateOptions | undefined} options
+ * @param {boolean} withDefaults
  */
-function evaluate(client, user, flagKeys, options) {
+function evaluate(client, user, flagKeys, options, withDefaults) {
   if (user === undefined || user === null) {
     throw new TypeError(`Cannot read properties of ${user} (reading 'user_id')`);
   }
-  const { engine, logsUsers, logger, tracksAlways, tracksExposures } = inner(client);
-  if (logsUsers)
-    client.logger.debug('[Experiment] evaluate - user:', user, 'flags:', client.cache.getAllCached());
-  const selection =
-    isOverridden(client) || engine.wide
-      ? engine.evaluateEnriched(enriched(client, user), flagKeys)
-      : engine.evaluate(user, flagKeys);
-  const kinds = tracksAlways | (options && options.tracksExposure ? tracksExposures : 0);
-  if (kinds !== 0) trackSafely(logger, selection, kinds, user);
-  if (logsUsers) client.logger.debug('[Experiment] evaluate - variants: ', selection.rawVariants());
-  return selection;
+  const own = inner(client);
+  const kinds = own.tracksAlways | (options && options.tracksExposure ? own.tracksExposures : 0);
+  if (kinds !== 0 || own.logsUsers) return evaluateSeen(client, user, flagKeys, kinds, withDefaults);
+  const { engine } = own;
+  const selection = engine.evaluate(user, flagKeys, isOverridden(client));
+  const variants = withDefaults ? selection.variants() : selection.assignedVariants();
+  if (engine.notes !== undefined) engine.tell();
+  return variants;
 }
 
 /**
- * Tracks an evaluation. Ids and groups that cannot be written as JSON cost their own event alone.
+ * Evaluates for trackers and log lines too.
+ *
+ * @param {LocalEvaluationClient} client
+ * @param {any} user
+ * @param {string[] | undefined} flagKeys
+ * @param {number} kinds what is tracked
+ * @param {boolean} withDefaults
+ */
+function evaluateSeen(client, user, flagKeys, kinds, withDefaults) {
+  const { engine, logsUsers, logger } = inner(client);
+  if (logsUsers)
+    client.logger.debug('[Experiment] evaluate - user:', user, 'flags:', client.cache.getAllCached());
+  const subject = kinds === 0 ? undefined : subjectSafely(logger, user);
+  const selection = engine.evaluate(user, flagKeys, isOverridden(client));
+  const failure = subject === undefined ? undefined : trackSafely(selection, kinds, subject);
+  const variants = withDefaults ? selection.variants() : selection.assignedVariants();
+  const worded = logsUsers ? selection.rawVariants() : undefined;
+  engine.tell();
+  if (failure !== undefined) logger.error(UNTRACKED, failure.error);
+  if (logsUsers) client.logger.debug('[Experiment] evaluate - variants: ', worded);
+  return variants;
+}
+
+const UNTRACKED = '[Experiment] an evaluation could not be tracked';
+
+/**
+ * Whom to track. Ids and groups that cannot be read cost their own event alone.
  * @param {Logger} logger
- * @param {any} selection
- * @param {number} kinds
  * @param {any} user
  */
-function trackSafely(logger, selection, kinds, user) {
+function subjectSafely(logger, user) {
   try {
-    track(selection, kinds, user);
+    return subjectOf(user);
   } catch (error) {
-    logger.error('[Experiment] an evaluation could not be tracked', error);
+    logger.error(UNTRACKED, error);
+    return undefined;
   }
 }
+
+/**
+ * @param {any} selection
+ * @param {number} kinds
+ * @param {ReturnType<typeof subjectOf>} subject
+ * @returns {{ error: unknown } | undefined}
+ */
+function trackSafely(selection, kinds, subject) {
+  try {
+    track(selection, kinds, subject);
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
+}
+
+/**
+ * The variants that are not a flag's default.
+ * @param {Record<string, any>} variants
+ */
+function withoutDefaults(variants) {
+  return Object.fromEntries(
+    Object.entries(variants).filter(
+      ([, variant]) => !(variant && variant.metadata && variant.metadata.default),
+    ),
+  );
+}
+
+const { enrichUserWithCohorts, checkFlagsCohortsAvailable, evaluateV2 } = /** @type {any} */ (
+  LocalEvaluationClient.prototype
+);
+const { getCohortsForUser, getCohortsForGroup } = InMemoryCohortStorage.prototype;
 
 /**
  * Whether a subclass, a client or a test has its own way of enriching users.
  * @param {any} client
  */
 function isOverridden(client) {
+  const { cohortStorage } = client;
   return (
     client.enrichUserWithCohorts !== enrichUserWithCohorts ||
-    client.checkFlagsCohortsAvailable !== checkFlagsCohortsAvailable
+    client.checkFlagsCohortsAvailable !== checkFlagsCohortsAvailable ||
+    cohortStorage.getCohortsForUser !== getCohortsForUser ||
+    cohortStorage.getCohortsForGroup !== getCohortsForGroup
   );
 }
-
-const { enrichUserWithCohorts, checkFlagsCohortsAvailable } = /** @type {any} */ (
-  LocalEvaluationClient.prototype
-);
 
 /**
  * A copy of the user with its cohorts written in: the caller's own object is left alone.
@@ -235,13 +308,27 @@ const { enrichUserWithCohorts, checkFlagsCohortsAvailable } = /** @type {any} */
  */
 function enriched(client, user) {
   const copy = { ...user };
+  for (const name of GROUP_PROPERTIES) {
+    if (copy[name] === undefined && user[name] !== undefined) copy[name] = user[name];
+  }
+  const hides = hidesIdentity(user, copy);
+  // Cohorts are looked up by it, and it is not the user's own.
+  if (hides) copy.user_id = user.user_id;
   if (copy.group_cohort_ids && typeof copy.group_cohort_ids === 'object') {
     copy.group_cohort_ids = { ...copy.group_cohort_ids };
     for (const type of Object.keys(copy.group_cohort_ids)) {
       copy.group_cohort_ids[type] = { ...copy.group_cohort_ids[type] };
     }
   }
-  client.enrichUserWithCohorts(copy, client.cache.getAllCached());
+  const own = inner(client);
+  const flags = client.cache.getAllCached();
+  own.cached = flags;
+  try {
+    client.enrichUserWithCohorts(copy, flags);
+  } finally {
+    own.cached = undefined;
+  }
+  if (hides) delete copy.user_id;
   return copy;
 }
 

@@ -49,20 +49,38 @@ function trackingOptions(config) {
 }
 
 /**
- * Tracks an evaluation whose codes the view still holds. Throws where the user's ids or groups cannot be read.
- * @param {Selection} selection
- * @param {number} kinds
+ * Whom an event is of. Throws where the user's ids or groups cannot be read.
  * @param {any} user
  */
-function track(selection, kinds, user) {
+function subjectOf(user) {
   const { user_id: userId, device_id: deviceId, groups } = user;
+  const shapes = (shape(userId) << USER_SHAPE) | (shape(deviceId) << DEVICE_SHAPE);
+  const json = groups ? jsonOf(groups) : undefined;
+  const areStrings = typeof userId === 'string' && typeof deviceId === 'string';
+  return {
+    shapes,
+    areStrings,
+    userId: text(userId),
+    deviceId: text(deviceId),
+    groups: json,
+    userJson: areStrings ? undefined : idJson(userId),
+    deviceJson: areStrings ? undefined : idJson(deviceId),
+  };
+}
+
+/**
+ * Tracks an evaluation whose codes the view still holds.
+ * @param {Selection} selection
+ * @param {number} kinds
+ * @param {ReturnType<typeof subjectOf>} subject
+ */
+function track(selection, kinds, subject) {
   const { view } = selection;
   const call =
     selection.track || (selection.track = view.native.trackFunction(selection.native.id, view.codes));
-  const how = kinds | (shape(userId) << USER_SHAPE) | (shape(deviceId) << DEVICE_SHAPE);
-  const json = groups ? jsonOf(groups) : undefined;
-  if (typeof userId === 'string' && typeof deviceId === 'string') call(how, userId, deviceId, json);
-  else call(how, text(userId), text(deviceId), json, idJson(userId), idJson(deviceId));
+  const { shapes, areStrings, userId, deviceId, groups } = subject;
+  if (areStrings) call(kinds | shapes, userId, deviceId, groups);
+  else call(kinds | shapes, userId, deviceId, groups, subject.userJson, subject.deviceJson);
 }
 
 /** Where in the first argument it stands what an id is: 0 undefined, 1 null, 2 a string, 3 anything else. */
@@ -200,4 +218,4 @@ function living() {
   return found;
 }
 
-module.exports = { Kinds, trackingOptions, track, deliverAtExit };
+module.exports = { Kinds, trackingOptions, subjectOf, track, deliverAtExit };

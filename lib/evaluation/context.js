@@ -22,7 +22,8 @@ const hasProtoAccessor = (() => {
 })();
 
 /**
- * A user whose properties can be read by plain access: own enumerable properties only, whatever came in.
+ * A user whose properties can be read by plain access: own enumerable properties only, whatever came in; what is said of
+ * groups may be inherited.
  * @param {any} user
  * @returns {any}
  */
@@ -33,7 +34,20 @@ function plainUser(user) {
     const prototype = Object.getPrototypeOf(user);
     if (prototype === Object.prototype || prototype === null) return user;
   }
-  return Object.assign(Object.create(null), user);
+  const plain = Object.assign(Object.create(null), user);
+  for (const name of GROUP_PROPERTIES) {
+    if (plain[name] === undefined && user[name] !== undefined) plain[name] = user[name];
+  }
+  return plain;
+}
+
+/**
+ * Whether a user has an id that is not its own: cohorts are looked up by it, and conditions do not see it.
+ * @param {any} user
+ * @param {any} plain the same as a plain one
+ */
+function hidesIdentity(user, plain) {
+  return user !== plain && plain.user_id === undefined && Boolean(user.user_id);
 }
 
 /**
@@ -43,9 +57,9 @@ function plainUser(user) {
  */
 function groupName(user, type) {
   const groups = user.groups;
-  if (groups === null || typeof groups !== 'object' || !hasOwn.call(groups, type)) return undefined;
+  if (Object(groups) !== groups || !hasOwn.call(groups, type)) return undefined;
   const names = groups[type];
-  return names ? names[0] || undefined : undefined;
+  return names && names.length > 0 ? names[0] || undefined : undefined;
 }
 
 /**
@@ -57,8 +71,7 @@ function groupProperties(user, type) {
   const name = groupName(user, type);
   if (name === undefined) return undefined;
   const properties = property(property(user.group_properties, type), name);
-  const hasSome = properties && typeof properties === 'object' && Object.keys(properties).length > 0;
-  return hasSome ? properties : undefined;
+  return properties && Object.keys(properties).length > 0 ? properties : undefined;
 }
 
 /**
@@ -135,6 +148,7 @@ function define(object, name, value) {
 
 module.exports = {
   GROUP_PROPERTIES,
+  hidesIdentity,
   plainUser,
   groupName,
   groupProperties,

@@ -2,7 +2,7 @@
 
 const { Succession, HEAVY } = require('./succession');
 const { Status, View } = require('./view');
-const { plainUser } = require('./context');
+const { hidesIdentity, plainUser } = require('./context');
 const { unreadable } = require('./values');
 
 /**
@@ -25,68 +25,96 @@ class Engine {
    * @param {Source} source
    * @param {boolean} tracks whether what is evaluated is tracked too
    * @param {(message: string, ...details: unknown[]) => void} onProblem told once an update what is wrong with it or with users
+   * @param {(user: any) => any} enrich a copy of a user with its cohorts written in
    */
-  constructor(source, tracks, onProblem) {
+  constructor(source, tracks, onProblem, enrich) {
     this.source = source;
     this.tracks = tracks;
     this.onProblem = onProblem;
+    this.enrich = enrich;
     /** @type {View | undefined} */
     this.view = undefined;
     /** @type {Succession | undefined} the next view, while it is being made ready */
     this.succession = undefined;
     this.putOff = 0;
+    /** Whether the user at hand has cohorts written in, which are those of the current flags. */
+    this.enriches = false;
     /** @type {(() => void)[]} */
     this.waiting = [];
     /** @type {Set<string>} */
     this.reported = new Set();
+    /** @type {[string, ...unknown[]][] | undefined} what is still to be reported: see {@link tell} */
+    this.notes = undefined;
   }
 
   /**
-   * Evaluates with cohorts looked up natively. What comes back holds the answer until the next call.
+   * Evaluates. What comes back holds the answer until the next call, which may be one of the caller's getters or loggers: take
+   * it before anything of theirs runs, {@link tell} included.
    * @param {any} user
    * @param {Iterable<any> | null | undefined} flagKeys
+   * @param {boolean} isEnriched whether the user's cohorts are those that `enrich` writes, and not looked up natively
    */
-  evaluate(user, flagKeys) {
-    return this.#run(plainUser(user), flagKeys, false);
+  evaluate(user, flagKeys, isEnriched) {
+    if (unreadable.found !== undefined) unreadable.found = undefined;
+    const { view } = this;
+    // What nearly all calls are.
+    if (!isEnriched && view !== undefined && !view.wide && plainUser(user) === user) {
+      const selection = view.select(flagKeys);
+      const status = selection.evaluate(user, false);
+      if (status !== Status.Stale) {
+        if (status >= Status.Noted || unreadable.found !== undefined) this.#note(view, status);
+        return selection;
+      }
+      this.#renew();
+    }
+    return this.#evaluateAny(user, flagKeys, isEnriched);
   }
 
   /**
-   * As {@link evaluate}, taking the `cohort_ids` that the user already has.
    * @param {any} user
    * @param {Iterable<any> | null | undefined} flagKeys
+   * @param {boolean} isEnriched
    */
-  evaluateEnriched(user, flagKeys) {
-    return this.#run(plainUser(user), flagKeys, true);
-  }
-
-  /** Whether some selector reads a whole object of the context, so that the context must be enriched first. */
-  get wide() {
-    return (this.view || this.#renew()).wide;
-  }
-
-  /**
-   * @param {any} user
-   * @param {Iterable<any> | null | undefined} flagKeys
-   * @param {boolean} enriched
-   */
-  #run(user, flagKeys, enriched) {
+  #evaluateAny(user, flagKeys, isEnriched) {
+    this.enriches = isEnriched;
+    // What is written in is of the current flags: they have to be those that are evaluated.
+    if (isEnriched && this.succession !== undefined) this.#take(this.succession.to);
+    let plain = isEnriched ? plainUser(this.enrich(user)) : plainUser(user);
     for (;;) {
       const view = this.view || this.#renew();
+      if (!this.enriches && (view.wide || hidesIdentity(user, plain))) {
+        this.enriches = true;
+        plain = plainUser(this.enrich(user));
+        continue;
+      }
       const selection = view.select(flagKeys);
-      const status = selection.evaluate(user, enriched);
+      const status = selection.evaluate(plain, this.enriches);
       if (status !== Status.Stale) {
-        if (unreadable.found !== undefined) this.#reportUnreadable(unreadable.found.error);
-        if (status >= Status.Noted) this.report(exhausted(view.native.flagKey(status - Status.Noted)));
+        this.enriches = false;
+        if (status >= Status.Noted || unreadable.found !== undefined) this.#note(view, status);
         return selection;
       }
       this.#renew();
     }
   }
 
-  /** @param {unknown} error why a property of a user has no text */
-  #reportUnreadable(error) {
+  /**
+   * @param {View} view
+   * @param {number} status
+   */
+  #note(view, status) {
+    /** @type {[string, ...unknown[]][]} */
+    const notes = this.notes || (this.notes = []);
+    if (unreadable.found !== undefined) notes.push([UNREADABLE, unreadable.found.error]);
     unreadable.found = undefined;
-    this.report(UNREADABLE, error);
+    if (status >= Status.Noted) notes.push([exhausted(view.native.flagKey(status - Status.Noted))]);
+  }
+
+  /** Reports what evaluations have noted. */
+  tell() {
+    const { notes } = this;
+    this.notes = undefined;
+    if (notes !== undefined) for (const note of notes) this.report(...note);
   }
 
   /**
@@ -134,19 +162,23 @@ class Engine {
    * @param {View} view
    */
   #isSucceeded(view) {
-    if (view.made < HEAVY) return false;
+    // Users of which objects are read whole have cohorts written in too.
+    if (view.made < HEAVY || this.enriches || view.wide) return false;
     const { succession } = this;
     if (succession === undefined || !succession.to.native.renew()) {
       if (++this.putOff > PUT_OFF) return false;
       if (succession !== undefined) succession.end();
       const next = new View(this.source.view());
-      this.succession = new Succession(view, next, this.tracks, () => {
-        this.#succeed(next);
-        for (const problem of next.native.unavailable()) this.report(problem);
-      });
+      this.succession = new Succession(view, next, this.tracks, () => this.#take(next));
     }
     view.native.hold();
     return true;
+  }
+
+  /** @param {View} next */
+  #take(next) {
+    this.#succeed(next);
+    for (const problem of next.native.unavailable()) this.report(problem);
   }
 
   /** @param {View | undefined} view */

@@ -224,7 +224,8 @@ class Selection {
       const code = codes[i + HEADER];
       if (code === 0) continue;
       const item = templates[code] || compileTemplate(code);
-      if (!item.isDefault) set(result, flags[i], item.make(item));
+      if (item.isDefault) delete result[flags[i]];
+      else set(result, flags[i], item.make(item));
     }
     return result;
   }
