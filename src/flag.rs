@@ -3,10 +3,12 @@
 //! In: JSON bytes. Out: a [`FlagSet`] and one [`Problem`] for each flag that is not as it should be.
 //! Feeds the plan. (Contract: evaluation 1.)
 
+use std::char::DecodeUtf16Error;
+
 use serde_json::value::RawValue;
 
 use crate::ecma::Text;
-use crate::ecma::json::{Json, RawObject, in_property_order};
+use crate::ecma::json::{Json, RawObject, in_property_order, push_quoted};
 use crate::error::Coded;
 
 /// Flags by their key in the map, in JavaScript's property order: integer-like keys first, ascending, then the
@@ -107,7 +109,7 @@ impl FlagSet {
         let mut keyed = Vec::with_capacity(items.len());
         let mut problems = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
-            let key = object(item).ok().and_then(|flag| string(flag.get("key")?));
+            let key = object(item).ok().and_then(|flag| own_key(flag.get("key")?));
             match key {
                 Some(key) => keyed.push((key, item)),
                 None => problems.push(Problem {
@@ -151,24 +153,23 @@ type Malformed = &'static str;
 impl Flag {
     fn read(raw: &RawValue) -> Result<Self, Malformed> {
         let flag = object(raw)?;
-        let key = flag.get("key").and_then(string).ok_or("its key is not a string")?;
+        let key = flag.get("key").and_then(own_key).ok_or("it has no key")?;
         let dependencies = match given(flag.get("dependencies")) {
-            Some(raw) => texts(raw).ok_or("its dependencies are not a list of strings")?,
+            Some(raw) => dependencies(raw).ok_or("its dependencies are not a list")?,
             None => Vec::new(),
         };
-        let mut variants = Vec::new();
-        for (name, raw) in object(flag.get("variants").ok_or("it has no variants")?)?.0 {
-            if !is_falsy(raw) {
-                let variant = object(raw).map_err(|_| "a variant is not an object")?;
-                variants.push((name, owned(variant)));
-            }
-        }
+        let variants = flag.get("variants").filter(|raw| raw.get() != "null").ok_or("it has no variants")?;
+        let variants = object(variants).map_or_else(|_| spread(variants), owned).into_iter();
+        let variants = variants.filter(|(_, raw)| !is_falsy(raw)).map(|(name, raw)| (name, spread(&raw)));
+        let variants = variants.collect();
         let segments = list(flag.get("segments").ok_or("it has no segments")?)
             .ok_or("its segments are not a list")?
             .into_iter()
+            // What has no properties gives nobody a variant.
+            .filter(|raw| raw.get() == "null" || is_object(raw))
             .map(Segment::read)
             .collect::<Result<_, _>>()?;
-        Ok(Self { key, dependencies, variants, segments, metadata: metadata(flag.get("metadata")) })
+        Ok(Self { key, dependencies, variants, segments, metadata: metadata(&flag) })
     }
 }
 
@@ -190,9 +191,10 @@ impl Segment {
         };
         Ok(Self {
             conditions,
-            bucket: given(segment.get("bucket")).map(Bucket::read).transpose()?,
+            // What has no selector leaves it to the segment.
+            bucket: segment.get("bucket").filter(|raw| is_object(raw)).map(Bucket::read).transpose()?,
             variant: segment.get("variant").and_then(property_key),
-            metadata: metadata(segment.get("metadata")),
+            metadata: metadata(&segment),
         })
     }
 }
@@ -213,7 +215,7 @@ impl Condition {
 impl Bucket {
     fn read(raw: &RawValue) -> Result<Self, Malformed> {
         const MALFORMED: Malformed = "a bucket has malformed allocations";
-        let bucket = object(raw).map_err(|_| "a bucket is not an object")?;
+        let bucket = object(raw)?;
         let allocations = bucket.get("allocations").and_then(list).ok_or(MALFORMED)?;
         let allocations = allocations.into_iter().map(|raw| {
             let allocation = object(raw).ok()?;
@@ -241,6 +243,10 @@ fn object(raw: &RawValue) -> Result<RawObject<'_>, Malformed> {
     serde_json::from_str(raw.get()).map_err(|_| "it is not an object")
 }
 
+fn is_object(raw: &RawValue) -> bool {
+    raw.get().starts_with('{')
+}
+
 fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
@@ -249,8 +255,22 @@ fn string(raw: &RawValue) -> Option<Text> {
     serde_json::from_str(raw.get()).ok()
 }
 
-fn texts(raw: &RawValue) -> Option<Vec<Text>> {
-    serde_json::from_str(raw.get()).ok()
+/// A flag's own key.
+fn own_key(raw: &RawValue) -> Option<Text> {
+    (raw.get() != "null").then(|| property_key(raw))?
+}
+
+/// The keys of a list. Of a string they are its characters.
+fn dependencies(raw: &RawValue) -> Option<Vec<Text>> {
+    if let Some(text) = string(raw) {
+        let characters = char::decode_utf16(text.to_utf16());
+        let character = |unit: Result<char, DecodeUtf16Error>| match unit {
+            Ok(character) => Text::from(character.to_string()),
+            Err(lone) => Text::from_utf16(&[lone.unpaired_surrogate()]),
+        };
+        return Some(characters.map(character).collect());
+    }
+    list(raw)?.into_iter().map(property_key).collect()
 }
 
 /// A value that is there and, in JavaScript's eyes, true.
@@ -267,29 +287,53 @@ fn is_falsy(raw: &RawValue) -> bool {
 
 /// The property key that a value stands for: `null` is the key `"null"`.
 fn property_key(raw: &RawValue) -> Option<Text> {
-    match Json::of(raw)? {
-        Json::Null => Some(Text::from("null")),
-        value => Some(Text::from_wtf8(value.text()?)),
-    }
+    Some(Text::from_wtf8(Json::of(raw)?.string()))
 }
 
+/// An end that is not there is not a number: nothing is in such a range.
 fn range(raw: &RawValue) -> Option<(f64, f64)> {
-    let ends: Vec<f64> = serde_json::from_str(raw.get()).ok()?;
-    Some((*ends.first()?, *ends.get(1)?))
+    let range = Json::of(raw).filter(|range| *range != Json::Null)?;
+    let end = |name: &[u8]| range.property(name).map_or(f64::NAN, |end| end.number());
+    Some((end(b"0"), end(b"1")))
 }
 
 fn selector(raw: Option<&RawValue>) -> Result<Vec<Option<Text>>, Malformed> {
     const MALFORMED: Malformed = "a selector is not a list";
     let Some(raw) = given(raw) else { return Ok(Vec::new()) };
+    // Its characters are no names of what can be selected.
+    if string(raw).is_some() {
+        return Ok(vec![None]);
+    }
     let elements = list(raw).ok_or(MALFORMED)?;
     Ok(elements.into_iter().map(|element| given(Some(element)).and_then(property_key)).collect())
 }
 
-/// Metadata that is not an object contributes nothing.
-fn metadata(raw: Option<&RawValue>) -> Properties {
-    raw.and_then(|raw| object(raw).ok()).map(owned).unwrap_or_default()
+fn metadata(holder: &RawObject<'_>) -> Properties {
+    holder.get("metadata").map(spread).unwrap_or_default()
+}
+
+/// What `Object.assign` takes of a value: the properties of an object, the elements of a list, the code units of a
+/// string. (`__proto__` is no property then.)
+pub(crate) fn spread(raw: &RawValue) -> Properties {
+    let place = |index: usize| Text::from(index.to_string());
+    if let Ok(object) = object(raw) {
+        let properties = owned(object).into_iter();
+        return properties.filter(|(key, _)| key.as_bytes() != b"__proto__").collect();
+    }
+    if let Some(list) = list(raw) {
+        return list.into_iter().enumerate().map(|(at, item)| (place(at), item.to_owned())).collect();
+    }
+    let units = string(raw).map(|text| text.to_utf16()).unwrap_or_default();
+    let units = units.into_iter().enumerate().filter_map(|(at, unit)| Some((place(at), quoted(unit)?)));
+    units.collect()
 }
 
 fn owned(object: RawObject<'_>) -> Properties {
     object.0.into_iter().map(|(key, value)| (key, value.to_owned())).collect()
+}
+
+fn quoted(unit: u16) -> Option<Box<RawValue>> {
+    let mut json = Vec::new();
+    push_quoted(Text::from_utf16(&[unit]).as_bytes(), &mut json);
+    RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }

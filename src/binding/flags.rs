@@ -44,6 +44,6 @@ fn of_plan(plan: &Plan) -> CohortIds {
     let groups = plan.cohort_groups().iter().filter(|group| !group.cohorts.is_empty());
     CohortIds {
         groups: groups.map(|group| named(&group.group_type, &group.cohorts)).collect(),
-        flags: plan.flags().iter().map(|flag| named(&flag.map_key, &flag.cohorts)).collect(),
+        flags: plan.cohorts_of_flags().iter().map(|flag| named(&flag.map_key, &flag.cohorts)).collect(),
     }
 }

@@ -254,9 +254,9 @@ impl View {
         contained(env, "View.unavailable", || {
             let snapshot = self.pinned.snapshot();
             let missing = |&&id: &&u32| snapshot.cohorts[id as usize].is_none();
-            let flags =
-                snapshot.plan.flags().iter().filter(|flag| flag.cohorts.iter().any(|id| missing(&id)));
+            let flags = snapshot.plan.cohorts_of_flags().iter();
             flags
+                .filter(|flag| flag.cohorts.iter().any(|id| missing(&id)))
                 .map(|flag| {
                     let ids: Vec<_> = flag.cohorts.iter().filter(missing).collect();
                     let ids: Vec<_> =

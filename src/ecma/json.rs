@@ -20,7 +20,7 @@ pub enum Json {
     Object(Vec<(Text, Json)>),
 }
 
-/// Objects and arrays nested deeper than this are refused.
+/// Objects and arrays nested deeper than this are refused, or cut.
 const DEPTH: usize = 256;
 
 /// The properties of an object in JavaScript's order (integer-like keys first, ascending; of duplicates the last
@@ -91,18 +91,28 @@ pub fn array_index(key: &[u8]) -> Option<u32> {
 impl Json {
     /// Reads JSON text. `None` for what `JSON.parse` refuses, and for what is nested too deep.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let text = as_utf8(text);
-        Self::from_raw(serde_json::from_str::<&RawValue>(&text).ok()?, DEPTH)
+        let text = as_utf8(text)?;
+        Self::from_raw(serde_json::from_str::<&RawValue>(&text).ok()?, DEPTH, None)
+    }
+
+    /// The same, but what is nested too deep is null.
+    pub fn parse_cut(text: &[u8]) -> Option<Self> {
+        let text = as_utf8(text)?;
+        Self::from_raw(serde_json::from_str::<&RawValue>(&text).ok()?, DEPTH, Some(&Self::Null))
     }
 
     /// Reads a value of a larger text. `None` where it is nested too deep.
     pub fn of(raw: &RawValue) -> Option<Self> {
-        Self::from_raw(raw, DEPTH)
+        Self::from_raw(raw, DEPTH, None)
     }
 
-    fn from_raw(raw: &RawValue, depth: usize) -> Option<Self> {
+    /// `beyond` stands for what is nested too deep.
+    fn from_raw(raw: &RawValue, depth: usize, beyond: Option<&Self>) -> Option<Self> {
         let text = raw.get();
-        let inner = depth.checked_sub(1);
+        let inner = |raw: &RawValue| match depth.checked_sub(1) {
+            Some(depth) => Self::from_raw(raw, depth, beyond),
+            None => beyond.cloned(),
+        };
         Some(match text.as_bytes().first()? {
             b'n' => Self::Null,
             b't' => Self::Bool(true),
@@ -110,13 +120,11 @@ impl Json {
             b'"' => Self::String(serde_json::from_str(text).ok()?),
             b'[' => {
                 let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-                let items = items.into_iter().map(|item| Self::from_raw(item, inner?));
-                Self::Array(items.collect::<Option<_>>()?)
+                Self::Array(items.into_iter().map(inner).collect::<Option<_>>()?)
             }
             b'{' => {
                 let object: RawObject = serde_json::from_str(text).ok()?;
-                let properties =
-                    object.0.into_iter().map(|(key, value)| Some((key, Self::from_raw(value, inner?)?)));
+                let properties = object.0.into_iter().map(|(key, value)| Some((key, inner(value)?)));
                 Self::Object(properties.collect::<Option<_>>()?)
             }
             _ => Self::Number(text.parse().ok()?),
@@ -152,10 +160,48 @@ impl Json {
         let mut bytes = Vec::new();
         match self {
             Self::Null => return None,
-            Self::String(text) => bytes.extend_from_slice(text.as_bytes()),
-            value => value.stringify(&mut bytes),
+            Self::Array(_) | Self::Object(_) => self.stringify(&mut bytes),
+            Self::Bool(_) | Self::Number(_) | Self::String(_) => self.push_string(&mut bytes),
         }
         Some(bytes.into_boxed_slice())
+    }
+
+    /// JavaScript's `String(value)`.
+    pub fn string(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.push_string(&mut text);
+        text
+    }
+
+    fn push_string(&self, text: &mut Vec<u8>) {
+        match self {
+            Self::Null | Self::Bool(_) => self.stringify(text),
+            Self::Number(value) => number::push(*value, text),
+            Self::String(string) => text.extend_from_slice(string.as_bytes()),
+            Self::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        text.push(b',');
+                    }
+                    if *item != Self::Null {
+                        item.push_string(text);
+                    }
+                }
+            }
+            Self::Object(_) => text.extend_from_slice(b"[object Object]"),
+        }
+    }
+
+    /// JavaScript's `Number(value)`.
+    pub fn number(&self) -> f64 {
+        match self {
+            Self::Null | Self::Bool(false) => 0.0,
+            Self::Bool(true) => 1.0,
+            Self::Number(number) => *number,
+            Self::String(text) => number::parse(text.as_bytes()),
+            Self::Array(_) => number::parse(&self.string()),
+            Self::Object(_) => f64::NAN,
+        }
     }
 
     /// The array view (contract: evaluation 5, `list`).
@@ -171,11 +217,20 @@ impl Json {
 
     /// Appends what `JSON.stringify` makes of the value.
     pub fn stringify(&self, json: &mut Vec<u8>) {
+        // A literal too large for a double is Infinity, which JSON has no word for.
+        self.push_json(&|_, json| json.extend_from_slice(b"null"), json);
+    }
+
+    /// The same with words for what is too large for a double: equal for equal values alone.
+    pub fn push_distinct(&self, json: &mut Vec<u8>) {
+        self.push_json(&number::push, json);
+    }
+
+    fn push_json(&self, infinite: &dyn Fn(f64, &mut Vec<u8>), json: &mut Vec<u8>) {
         match self {
             Self::Null => json.extend_from_slice(b"null"),
             Self::Bool(value) => json.extend_from_slice(if *value { b"true" } else { b"false" }),
-            // A literal too large for a double is Infinity, which JSON has no word for.
-            Self::Number(number) if !number.is_finite() => json.extend_from_slice(b"null"),
+            Self::Number(number) if !number.is_finite() => infinite(*number, json),
             Self::Number(number) => number::push(*number, json),
             Self::String(text) => push_quoted(text.as_bytes(), json),
             Self::Array(items) => {
@@ -184,7 +239,7 @@ impl Json {
                     if index > 0 {
                         json.push(b',');
                     }
-                    item.stringify(json);
+                    item.push_json(infinite, json);
                 }
                 json.push(b']');
             }
@@ -196,7 +251,7 @@ impl Json {
                     }
                     push_quoted(key.as_bytes(), json);
                     json.push(b':');
-                    value.stringify(json);
+                    value.push_json(infinite, json);
                 }
                 json.push(b'}');
             }
@@ -239,13 +294,24 @@ pub fn push_quoted(text: &[u8], json: &mut Vec<u8>) {
     json.push(b'"');
 }
 
-/// WTF-8 as UTF-8, lone surrogates as JSON escapes: inside a JSON string they mean the same.
-fn as_utf8(text: &[u8]) -> Cow<'_, str> {
+/// WTF-8 as UTF-8, lone surrogates as JSON escapes: inside a JSON string they mean the same. `None` where a backslash
+/// would escape one, which JSON does not know.
+fn as_utf8(text: &[u8]) -> Option<Cow<'_, str>> {
     if let Ok(text) = std::str::from_utf8(text) {
-        return Cow::Borrowed(text);
+        return Some(Cow::Borrowed(text));
     }
-    let runs = utf8_runs(text);
-    Cow::Owned(runs.flat_map(|(run, unit)| [run.to_owned(), unit.map(escape).unwrap_or_default()]).collect())
+    let mut utf8 = String::with_capacity(text.len() * 2);
+    for (run, surrogate) in utf8_runs(text) {
+        utf8.push_str(run);
+        if let Some(unit) = surrogate {
+            let backslashes = run.bytes().rev().take_while(|&byte| byte == b'\\').count();
+            if backslashes % 2 == 1 {
+                return None;
+            }
+            utf8.push_str(&escape(unit));
+        }
+    }
+    Some(Cow::Owned(utf8))
 }
 
 fn escape(unit: u16) -> String {
@@ -300,8 +366,55 @@ mod tests {
     }
 
     #[test]
-    fn too_deep_is_refused_and_does_not_overflow() {
-        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(Json::parse(deep.as_bytes()), None);
+    fn a_backslash_escapes_no_surrogate() {
+        let text = |before: &str| {
+            let units = format!("[\"{before}").encode_utf16().chain([0xD83D]).collect::<Vec<_>>();
+            Text::from_utf16(&[units, "\"]".encode_utf16().collect()].concat())
+        };
+        for (before, is_json) in [("\\", false), ("\\\\", true), ("\\\\\\", false), ("\\n", true)] {
+            assert_eq!(list_of_text(text(before).as_bytes()).is_some(), is_json, "{before}");
+        }
+    }
+
+    #[test]
+    fn values_print_as_javascript_prints_them() {
+        for (json, text) in [
+            ("\"a\"", "a"),
+            ("7", "7"),
+            ("-1e999", "-Infinity"),
+            ("true", "true"),
+            ("null", "null"),
+            (r#"[1,null,{"a":2},["x",true]]"#, "1,,[object Object],x,true"),
+        ] {
+            assert_eq!(Json::parse(json.as_bytes()).unwrap().string(), text.as_bytes(), "{json}");
+        }
+    }
+
+    #[test]
+    fn values_count_as_javascript_counts_them() {
+        for (json, number) in [
+            ("null", 0.0),
+            ("true", 1.0),
+            ("\" 0x10\"", 16.0),
+            ("[]", 0.0),
+            ("[[\"9\"]]", 9.0),
+            ("[null]", 0.0),
+        ] {
+            assert_eq!(Json::parse(json.as_bytes()).unwrap().number(), number, "{json}");
+        }
+        for json in ["{}", "[1,2]", "\"x\""] {
+            assert!(Json::parse(json.as_bytes()).unwrap().number().is_nan(), "{json}");
+        }
+    }
+
+    #[test]
+    fn too_deep_is_refused_or_cut_and_does_not_overflow() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(Json::parse(nested(100_000).as_bytes()), None);
+        let mut cut = Vec::new();
+        Json::parse_cut(nested(100_000).as_bytes()).unwrap().stringify(&mut cut);
+        assert_eq!(cut, nested(DEPTH + 1).replace("[]", "[null]").as_bytes());
+        assert_eq!(Json::parse_cut(nested(50).as_bytes()), Json::parse(nested(50).as_bytes()));
+        assert_eq!(Json::parse_cut(b"["), None);
     }
 }

@@ -10,7 +10,8 @@ use crate::plan::regex::{Budget, MatchOutcome};
 use crate::plan::version::OwnedVersion;
 use crate::plan::words::{Values, Word};
 
-/// Ends the evaluation of a flag: it has no variant for this user.
+/// Ends the evaluation of a flag, which has no variant for this user: it came to a pattern, or another filter value,
+/// that is none.
 pub(super) struct InvalidPattern;
 
 /// What matching needs besides the value.
@@ -36,7 +37,8 @@ pub(super) fn missing_matches(operator: &Operator, matches_none: bool) -> bool {
         Operator::Is { negated, .. }
         | Operator::Contains { negated, .. }
         | Operator::SetContains { negated, .. }
-        | Operator::SetContainsAny { negated, .. } => matches_none != *negated,
+        | Operator::SetContainsAny { negated, .. }
+        | Operator::Broken { negated, .. } => matches_none != *negated,
         Operator::Compare { .. } | Operator::Version { .. } => matches_none,
         Operator::SetIs { negated, .. } => matches_none && !negated,
         Operator::Regex { .. } | Operator::Unknown => false,
@@ -91,16 +93,14 @@ pub(super) fn text_matches(
             let lower = subject.lower();
             filters.iter().any(|filter| is_in(filter, lower)) != *negated
         }
-        Operator::Compare { order, numbers } => {
-            let number = subject.number();
-            numbers.iter().any(|filter| number.partial_cmp(filter).is_some_and(|found| order.holds(found)))
-        }
-        Operator::Version { order, texts, versions } => {
+        Operator::Compare { order, numbers } => is_so_of_any(*order, numbers, &mut subject),
+        Operator::Version { order, texts, numbers, versions } => {
             match version_matches(*order, versions, &mut subject) {
                 Some(matches) => matches,
                 None => {
                     let text = subject.text();
                     texts.iter().any(|filter| order.holds(compare_utf16(text, filter.as_bytes())))
+                        || is_so_of_any(*order, numbers, &mut subject)
                 }
             }
         }
@@ -119,8 +119,23 @@ pub(super) fn text_matches(
         }
         // These want a list.
         Operator::SetIs { .. } | Operator::SetContains { .. } | Operator::SetContainsAny { .. } => false,
+        Operator::Broken { negated, filters } => {
+            let lower = subject.lower();
+            if !filters.iter().any(|filter| is_in(filter, lower)) {
+                return Err(InvalidPattern);
+            }
+            !negated
+        }
         Operator::Unknown => false,
     })
+}
+
+fn is_so_of_any(order: Comparison, numbers: &[f64], subject: &mut impl Subject) -> bool {
+    if numbers.is_empty() {
+        return false;
+    }
+    let number = subject.number();
+    numbers.iter().any(|filter| number.partial_cmp(filter).is_some_and(|found| order.holds(found)))
 }
 
 fn is_in(filter: &Substring, text: &[u8]) -> bool {

@@ -3,37 +3,35 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::condition::{CohortSlot, Condition, Constant, Operator, ResultSelector, Source, names_none};
+use super::condition::{
+    CohortSlot, Condition, Constant, Operator, ResultSelector, Source, is_boolean, names_none,
+};
 use super::hash::Prefix;
 use super::order::Order;
 use super::program::{Bucket, Choice, Code, MATCH, NONE, Program, Segment, Span};
 use super::terms::{SegmentTerms, Term, Terms};
-use super::{CohortGroup, FlagInfo, Outcome, Plan, Slot};
+use super::{CohortGroup, CohortsOfFlag, FlagInfo, Outcome, Plan, Slot};
 use crate::cohort::USER_GROUP_TYPE;
 use crate::ecma::Text;
 use crate::ecma::json::{Json, in_property_order, push_quoted};
-use crate::flag::{self, Flag, FlagSet, Problem, Properties};
+use crate::flag::{self, Flag, FlagSet, Problem, Properties, spread};
 
 impl Plan {
-    /// Compiles what can be compiled. Flags of a dependency cycle are left out, and so are those that cannot be
-    /// evaluated; a flag with a regular expression that is not one stays.
+    /// Compiles what can be compiled. Flags of a dependency cycle are left out; a flag with a regular expression that
+    /// is not one stays. Cohorts that left out flags name are looked up all the same.
     pub fn compile(flags: &FlagSet) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut terms = Terms::default();
         let mut kept: Vec<Kept> = Vec::with_capacity(flags.flags.len());
         for (key, flag) in &flags.flags {
-            match terms.of_flag(flag) {
-                Ok((terms, faults)) => {
-                    problems.extend(faults.into_iter().map(|message| Problem { flag: key.clone(), message }));
-                    kept.push(Kept { key, flag, terms });
-                }
-                Err(message) => problems.push(Problem { flag: key.clone(), message }),
-            }
+            let (terms, faults) = terms.of_flag(flag);
+            problems.extend(faults.into_iter().map(|message| Problem { flag: key.clone(), message }));
+            kept.push(Kept { key, flag, terms });
         }
         without_cycles(&mut kept, &mut problems);
         let order = Order::new(&rows(&kept));
         let mut compiler = Compiler::new(terms);
-        compiler.cohorts(&kept);
+        compiler.cohorts(flags);
         let codes: Vec<_> = kept.iter().map(|kept| compiler.outcomes(kept.flag)).collect();
         let plan = compiler.plan(kept, codes, order);
         (plan, problems)
@@ -90,7 +88,7 @@ struct Compiler<'a> {
     groups: Vec<CohortGroup>,
     cohort_ids: Vec<Text>,
     cohort_index: HashMap<Text, u32>,
-    cohorts_of_flag: Vec<Vec<u32>>,
+    cohorts_of_flags: Vec<CohortsOfFlag>,
     /// The slots of the flag at hand.
     used: Vec<u32>,
     reads_enriched: bool,
@@ -110,8 +108,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// Collects the cohorts that conditions name. (Contract: evaluation 7, step 1.)
-    fn cohorts(&mut self, flags: &[Kept<'_>]) {
-        for Kept { flag, .. } in flags {
+    fn cohorts(&mut self, flags: &FlagSet) {
+        for (key, flag) in &flags.flags {
             let mut named = Vec::new();
             let segments = flag.segments.iter().filter_map(|segment| segment.conditions.as_ref());
             for condition in segments.flatten().flatten() {
@@ -131,7 +129,9 @@ impl<'a> Compiler<'a> {
                     push_once(&mut named, index);
                 }
             }
-            self.cohorts_of_flag.push(named);
+            if !named.is_empty() {
+                self.cohorts_of_flags.push(CohortsOfFlag { map_key: key.clone(), cohorts: named });
+            }
         }
     }
 
@@ -164,7 +164,7 @@ impl<'a> Compiler<'a> {
                     let code = self.outcomes.len() as u32;
                     entry.insert(code);
                     let json = merged(variant, [&flag.metadata, &segment.metadata]);
-                    self.variants.push(Json::parse(&json).unwrap_or(Json::Null));
+                    self.variants.push(Json::parse_cut(&json).unwrap_or(Json::Null));
                     self.outcomes.push(Outcome { flag_key: flag.key.clone(), json });
                     self.codes_of_key[key].push(code);
                 }
@@ -176,18 +176,11 @@ impl<'a> Compiler<'a> {
     fn plan(mut self, flags: Vec<Kept<'_>>, codes: Vec<Codes>, order: Order) -> Plan {
         self.key_is_read = vec![false; self.keys.len()];
         let mut infos = Vec::with_capacity(flags.len());
-        let cohorts = std::mem::take(&mut self.cohorts_of_flag);
-        for ((kept, codes), cohorts) in flags.into_iter().zip(codes).zip(cohorts) {
+        for (kept, codes) in flags.into_iter().zip(codes) {
             let slots = self.program(&kept, &codes);
             let mut codes: Vec<u32> = codes.into_values().collect();
             codes.sort_unstable();
-            infos.push(FlagInfo {
-                map_key: kept.key.clone(),
-                key: kept.flag.key.clone(),
-                codes,
-                cohorts,
-                slots,
-            });
+            infos.push(FlagInfo { map_key: kept.key.clone(), key: kept.flag.key.clone(), codes, slots });
         }
         self.finish();
         Plan {
@@ -197,6 +190,7 @@ impl<'a> Compiler<'a> {
             code: self.code,
             groups: self.groups,
             cohort_ids: self.cohort_ids,
+            cohorts_of_flags: self.cohorts_of_flags,
             order,
             reads_enriched_user: self.reads_enriched,
             variants: self.variants,
@@ -284,8 +278,7 @@ impl<'a> Compiler<'a> {
     fn make_condition(&mut self, term: u32) -> u32 {
         let Term { condition, operator, .. } = &mut self.terms[term as usize];
         let condition = *condition;
-        // Terms without an operator belong to flags that are left out.
-        let operator = operator.take().and_then(Result::ok).unwrap_or(Operator::Unknown);
+        let operator = operator.take().unwrap_or(Operator::Unknown);
         let mut source = self.source(&condition.selector, Reading::Matched);
         if let (Source::Cohorts(cohorts), Operator::SetContainsAny { .. }) = (&mut source, &operator) {
             cohorts.any_of = self.cohorts_named(condition, cohorts.group);
@@ -302,10 +295,8 @@ impl<'a> Compiler<'a> {
     fn cohorts_named(&self, condition: &flag::Condition, group: u32) -> Option<Box<[u32]>> {
         let named = condition.values.iter().map(|value| {
             let Json::String(id) = value else { return None };
-            let is_boolean =
-                [&b"true"[..], b"false"].iter().any(|word| id.as_bytes().eq_ignore_ascii_case(word));
             let index = *self.cohort_index.get(id)?;
-            (!is_boolean && self.groups[group as usize].cohorts.contains(&index)).then_some(index)
+            (!is_boolean(id) && self.groups[group as usize].cohorts.contains(&index)).then_some(index)
         });
         named.collect()
     }
@@ -432,10 +423,7 @@ fn cohort_group(condition: &flag::Condition) -> Option<Text> {
 /// A variant's JSON with its metadata merged: later layers win, the variant's own last.
 fn merged(variant: &Properties, below: [&Properties; 2]) -> Box<[u8]> {
     let own = variant.iter().find(|(key, _)| key.as_bytes() == b"metadata");
-    let own: Properties = own
-        .and_then(|(_, raw)| serde_json::from_str::<crate::ecma::json::RawObject>(raw.get()).ok())
-        .map(|object| object.0.into_iter().map(|(key, value)| (key, value.to_owned())).collect())
-        .unwrap_or_default();
+    let own = own.map(|(_, raw)| spread(raw)).unwrap_or_default();
     let layers = below.into_iter().flatten().chain(&own);
     let metadata = in_property_order(layers.map(|(key, raw)| (key.clone(), raw.get())).collect());
     let mut merged = Vec::new();

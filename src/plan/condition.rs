@@ -10,7 +10,7 @@ use super::version::{OwnedVersion, Version};
 use super::words::{Lexicon, Values, Word, distinct};
 use crate::ecma::json::Json;
 use crate::ecma::text::utf16_units;
-use crate::ecma::{Text, case, number};
+use crate::ecma::{Text, case};
 
 /// One term.
 pub struct Condition {
@@ -109,8 +109,10 @@ pub enum Operator {
     },
     Version {
         order: Comparison,
+        /// These and the numbers count for users who have none.
         texts: Box<[Text]>,
-        /// Those that are versions: where there are some, the others do not count for users who have one.
+        numbers: Box<[f64]>,
+        /// Where there are some, nothing else counts for users who have one.
         versions: Box<[OwnedVersion]>,
     },
     SetIs {
@@ -129,6 +131,12 @@ pub enum Operator {
     Regex {
         negated: bool,
         patterns: Box<[Option<Pattern>]>,
+    },
+    /// One with a filter value that it cannot work with: a user whose value gets there has no variant of the flag.
+    Broken {
+        negated: bool,
+        /// Of `contains`: those before that one. A value that has one of them does not get there.
+        filters: Box<[Substring]>,
     },
     /// Matches nothing.
     Unknown,
@@ -172,25 +180,16 @@ impl Comparison {
 }
 
 impl Operator {
-    /// The operator of that name with its filter values. Patterns that are none are told to `faults`: a user who
-    /// reaches one has no variant of the flag.
-    ///
-    /// # Errors
-    /// Where a value is of a type that the operator cannot work with: the flag cannot be evaluated.
-    pub(super) fn new(
-        name: &Text,
-        values: &[Json],
-        lexicon: &mut Lexicon,
-        faults: &mut Vec<String>,
-    ) -> Result<Self, String> {
+    /// The operator of that name with its filter values. Patterns that are none, and values of a type that the
+    /// operator cannot work with, are told to `faults`: a user who reaches one has no variant of the flag.
+    pub(super) fn new(name: &Text, values: &[Json], lexicon: &mut Lexicon, faults: &mut Vec<String>) -> Self {
         let name = name.as_bytes();
         if let Some(order) = Comparison::of(name) {
-            let numbers = values.iter().map(to_number).filter(|number| !number.is_nan());
-            return Ok(Self::Compare { order, numbers: numbers.collect() });
+            return Self::Compare { order, numbers: numbers(values) };
         }
         if let b"regex match" | b"regex does not match" = name {
             let patterns = values.iter().map(|value| pattern(value, faults)).collect();
-            return Ok(Self::Regex { negated: name != b"regex match", patterns });
+            return Self::Regex { negated: name != b"regex match", patterns };
         }
         let negated = matches!(
             name,
@@ -200,34 +199,45 @@ impl Operator {
                 | b"set does not contain"
                 | b"set does not contain any"
         );
-        let mut words =
-            |texts: &[Text]| -> Vec<Word> { texts.iter().map(|text| lexicon.add(text.as_bytes())).collect() };
-        Ok(match name {
-            b"is" | b"is not" => Self::Is { negated, values: Values::new(&words(&texts(values)?)) },
-            b"contains" | b"does not contain" => {
-                Self::Contains { negated, filters: substrings(&texts(values)?) }
-            }
-            b"version less" => Self::version(Comparison::Less, texts(values)?),
-            b"version less or equal" => Self::version(Comparison::LessOrEqual, texts(values)?),
-            b"version greater" => Self::version(Comparison::Greater, texts(values)?),
-            b"version greater or equal" => Self::version(Comparison::GreaterOrEqual, texts(values)?),
+        let mut words = || -> Vec<Word> {
+            values.iter().map(|value| lexicon.add(string(value).map_or(NO_TEXT, Text::as_bytes))).collect()
+        };
+        match name {
+            b"is" | b"is not" => match broken(values, is_boolean) {
+                Some(_) => Self::broken(negated, Box::default(), faults),
+                None => Self::Is { negated, values: Values::new(&words()) },
+            },
+            b"contains" | b"does not contain" => match broken(values, |_| false) {
+                Some(at) => Self::broken(negated, substrings(&values[..at]), faults),
+                None => Self::Contains { negated, filters: substrings(values) },
+            },
+            b"version less" => Self::version(Comparison::Less, values),
+            b"version less or equal" => Self::version(Comparison::LessOrEqual, values),
+            b"version greater" => Self::version(Comparison::Greater, values),
+            b"version greater or equal" => Self::version(Comparison::GreaterOrEqual, values),
             b"set is" | b"set is not" => {
-                let words = words(&texts(values)?);
-                Self::SetIs { negated, numbers: distinct(words.iter().map(|word| word.number())) }
+                Self::SetIs { negated, numbers: distinct(words().iter().map(|word| word.number())) }
             }
-            b"set contains" | b"set does not contain" => {
-                Self::SetContains { negated, words: words(&texts(values)?).into() }
-            }
+            b"set contains" | b"set does not contain" => Self::SetContains { negated, words: words().into() },
             b"set contains any" | b"set does not contain any" => {
-                Self::SetContainsAny { negated, values: Values::new(&words(&texts(values)?)) }
+                Self::SetContainsAny { negated, values: Values::new(&words()) }
             }
             _ => Self::Unknown,
-        })
+        }
     }
 
-    fn version(order: Comparison, texts: Vec<Text>) -> Self {
-        let versions = texts.iter().filter_map(|text| Version::parse(text.as_bytes()));
-        Self::Version { order, versions: versions.map(Version::into_owned).collect(), texts: texts.into() }
+    fn broken(negated: bool, filters: Box<[Substring]>, faults: &mut Vec<String>) -> Self {
+        faults.push("a filter value is not a string".to_owned());
+        Self::Broken { negated, filters }
+    }
+
+    fn version(order: Comparison, values: &[Json]) -> Self {
+        let strings = values.iter().map(Json::string);
+        let versions = strings.filter_map(|text| Some(Version::parse(&text)?.into_owned())).collect();
+        let is_number = |value: &&Json| matches!(value, Json::Null | Json::Bool(_) | Json::Number(_));
+        let (counted, texts): (Vec<_>, Vec<_>) = values.iter().partition(is_number);
+        let texts = texts.into_iter().map(|value| Text::from_wtf8(value.string())).collect();
+        Self::Version { order, texts, numbers: numbers(counted), versions }
     }
 
     /// Whether finding the verdict out costs more than looking it up.
@@ -241,17 +251,34 @@ pub(super) fn names_none(values: &[Json]) -> bool {
     values.iter().any(|value| matches!(value, Json::String(text) if text.as_bytes() == b"(none)"))
 }
 
-fn texts(values: &[Json]) -> Result<Vec<Text>, String> {
-    let text = |value: &Json| match value {
-        Json::String(text) => Ok(text.clone()),
-        _ => Err("a filter value is not a string".to_owned()),
-    };
-    values.iter().map(text).collect()
+/// What no text is: the word of filter values that equal none.
+const NO_TEXT: &[u8] = &[0xFF];
+
+fn string(value: &Json) -> Option<&Text> {
+    match value {
+        Json::String(text) => Some(text),
+        _ => None,
+    }
 }
 
-fn substrings(texts: &[Text]) -> Box<[Substring]> {
-    texts
+pub(super) fn is_boolean(text: &Text) -> bool {
+    [&b"true"[..], b"false"].iter().any(|word| text.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Where the first value is that is not a string, unless one before it is `enough` to look no further.
+fn broken(values: &[Json], enough: impl Fn(&Text) -> bool) -> Option<usize> {
+    let at = values.iter().position(|value| string(value).is_none_or(&enough))?;
+    string(&values[at]).is_none().then_some(at)
+}
+
+fn numbers<'a>(values: impl IntoIterator<Item = &'a Json>) -> Box<[f64]> {
+    values.into_iter().map(Json::number).filter(|number| !number.is_nan()).collect()
+}
+
+fn substrings(values: &[Json]) -> Box<[Substring]> {
+    values
         .iter()
+        .filter_map(string)
         .map(|text| {
             let mut lower = Vec::new();
             case::push_lower(text.as_bytes(), &mut lower);
@@ -263,21 +290,7 @@ fn substrings(texts: &[Text]) -> Box<[Substring]> {
         .collect()
 }
 
-/// ECMAScript's `Number` of a JSON value.
-fn to_number(value: &Json) -> f64 {
-    match value {
-        Json::Null | Json::Bool(false) => 0.0,
-        Json::Bool(true) => 1.0,
-        Json::Number(number) => *number,
-        Json::String(text) => number::parse(text.as_bytes()),
-        Json::Array(_) | Json::Object(_) => f64::NAN,
-    }
-}
-
 fn pattern(value: &Json, faults: &mut Vec<String>) -> Option<Pattern> {
-    let text = match value {
-        Json::Null => Text::from("null"),
-        value => Text::from_wtf8(value.text()?),
-    };
+    let text = Text::from_wtf8(value.string());
     Pattern::compile(&text).map_err(|error| faults.push(format!("invalid regular expression: {error}"))).ok()
 }

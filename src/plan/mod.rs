@@ -28,6 +28,7 @@ pub struct Plan {
     code: Code,
     groups: Vec<CohortGroup>,
     cohort_ids: Vec<Text>,
+    cohorts_of_flags: Vec<CohortsOfFlag>,
     order: Order,
     reads_enriched_user: bool,
     /// By code: the variant as a value.
@@ -69,10 +70,16 @@ pub struct FlagInfo {
     pub key: Text,
     /// The codes that can come out, ascending. Code 0, no variant, is always possible besides.
     pub codes: Vec<u32>,
-    /// Indexes into [`Plan::cohort_ids`], in the order in which the flag names them.
-    pub cohorts: Vec<u32>,
     /// Indexes into [`Plan::slots`], ascending: what the flag may read.
     pub slots: Box<[u32]>,
+}
+
+/// The cohorts that a flag names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CohortsOfFlag {
+    pub map_key: Text,
+    /// Indexes into [`Plan::cohort_ids`], in the order in which the flag names them.
+    pub cohorts: Vec<u32>,
 }
 
 /// The cohorts of one kind of group.
@@ -121,6 +128,11 @@ impl Plan {
     /// All distinct ids, in order of appearance.
     pub fn cohort_ids(&self) -> &[Text] {
         &self.cohort_ids
+    }
+
+    /// Of the flags that name some, in the order of the map; of flags of a dependency cycle too.
+    pub fn cohorts_of_flags(&self) -> &[CohortsOfFlag] {
+        &self.cohorts_of_flags
     }
 
     pub fn code(&self) -> &Code {

@@ -23,36 +23,25 @@ pub(super) struct Terms<'a> {
 pub(super) struct Term<'a> {
     pub(super) condition: &'a flag::Condition,
     /// Taken by the one condition that is made of it.
-    pub(super) operator: Option<Result<Operator, String>>,
+    pub(super) operator: Option<Operator>,
     faults: Vec<String>,
 }
 
 impl<'a> Terms<'a> {
-    /// A flag's terms by segment, and which of its regular expressions are none.
-    ///
-    /// # Errors
-    /// Where the flag cannot be evaluated.
-    pub(super) fn of_flag(&mut self, flag: &'a Flag) -> Result<(Vec<SegmentTerms>, Vec<String>), String> {
+    /// A flag's terms by segment, and which of its regular expressions and other filter values are none.
+    pub(super) fn of_flag(&mut self, flag: &'a Flag) -> (Vec<SegmentTerms>, Vec<String>) {
         let mut faults = Vec::new();
         let mut term = |condition: &'a flag::Condition| {
             let index = self.add(condition);
-            let term = &self.known[index as usize];
-            faults.extend(term.faults.iter().cloned());
-            match &term.operator {
-                Some(Err(message)) => Err(message.clone()),
-                _ => Ok(index),
-            }
+            faults.extend(self.known[index as usize].faults.iter().cloned());
+            index
         };
-        let mut segments = Vec::with_capacity(flag.segments.len());
-        for segment in &flag.segments {
-            let any = segment.conditions.as_ref().map(|any| {
-                any.iter()
-                    .map(|all| all.iter().map(&mut term).collect())
-                    .collect::<Result<Vec<Vec<_>>, String>>()
-            });
-            segments.push(any.transpose()?);
-        }
-        Ok((segments, faults))
+        let mut terms = |all: &'a Vec<flag::Condition>| all.iter().map(&mut term).collect();
+        let segments = flag.segments.iter().map(|segment| {
+            let any = segment.conditions.as_ref()?;
+            Some(any.iter().map(&mut terms).collect())
+        });
+        (segments.collect(), faults)
     }
 
     fn add(&mut self, condition: &'a flag::Condition) -> u32 {
@@ -76,6 +65,6 @@ fn key_of(condition: &flag::Condition) -> Vec<u8> {
     let selector = condition.selector.iter().map(|name| name.as_ref().map_or(Json::Null, text));
     let values = Json::Array(condition.values.clone());
     let mut key = Vec::new();
-    Json::Array(vec![Json::Array(selector.collect()), text(&condition.op), values]).stringify(&mut key);
+    Json::Array(vec![Json::Array(selector.collect()), text(&condition.op), values]).push_distinct(&mut key);
     key
 }

@@ -3,7 +3,7 @@
 //! In: a flag key and a variant. Out: what it adds to the properties of the event. Several of these make the
 //! properties. (Contract: analytics 4.4.)
 
-use super::prepared::{is_mutual_exclusion_group, metadata, string_of, truthy};
+use super::prepared::{is_mutual_exclusion_group, metadata, truthy};
 use crate::ecma::json::{Json, push_quoted};
 
 pub(super) const EVENT_TYPE: &str = "[Experiment] Assignment";
@@ -30,7 +30,7 @@ impl Assigned {
         let version = metadata(variant, "flagVersion").filter(Json::is_truthy);
         let segment = metadata(variant, "segmentName").filter(Json::is_truthy);
         if let (Some(version), Some(segment)) = (version, segment) {
-            let details = [&b"v"[..], &string_of(&version), b" rule:", &string_of(&segment)].concat();
+            let details = [&b"v"[..], &version.string(), b" rule:", &segment.string()].concat();
             let details = Json::String(crate::ecma::Text::from_wtf8(details));
             event_properties.push(b',');
             event_properties.extend(property(&[flag_key, b".details"], &details));

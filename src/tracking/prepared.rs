@@ -10,9 +10,9 @@ use super::assignment::Assigned;
 use super::exposure::Exposed;
 use super::fingerprint::{Fingerprint, Points};
 use super::hash::UnitHash;
+use crate::ecma::Text;
 use crate::ecma::case::trim;
 use crate::ecma::json::Json;
-use crate::ecma::{Text, number};
 
 /// The prepared outcomes of a plan.
 pub struct Prepared {
@@ -39,7 +39,7 @@ impl Prepared {
     pub fn new<'a>(points: Points, items: impl IntoIterator<Item = (&'a Text, &'a [u8])>) -> Arc<Self> {
         let mut prepared = Self { points, prints: Vec::new(), outcomes: Vec::new(), bytes: 0 };
         for (code, (flag_key, json)) in items.into_iter().enumerate() {
-            let variant = Json::parse(json).filter(|json| code != 0 && matches!(json, Json::Object(_)));
+            let variant = Json::parse_cut(json).filter(|json| code != 0 && matches!(json, Json::Object(_)));
             prepared.push(flag_key.as_bytes(), variant.as_ref());
         }
         Arc::new(prepared)
@@ -49,7 +49,7 @@ impl Prepared {
         let key = variant.and_then(|variant| truthy(variant, "key"));
         let canonical = key
             .as_ref()
-            .map_or_else(Vec::new, |key| [trim(flag_key), b" ", trim(&string_of(key)), b" "].concat());
+            .map_or_else(Vec::new, |key| [trim(flag_key), b" ", trim(&key.string()), b" "].concat());
         let exposed = variant.and_then(|variant| Exposed::of(flag_key, variant));
         let assigned = variant.and_then(|variant| Assigned::of(flag_key, variant));
         self.bytes += size_of::<Outcome>() + size_of::<Fingerprint>();
@@ -92,51 +92,12 @@ pub(super) fn metadata(variant: &Json, name: &str) -> Option<Json> {
 }
 
 pub(super) fn is_mutual_exclusion_group(variant: &Json) -> bool {
-    matches!(metadata(variant, "flagType"), Some(Json::String(kind)) if kind.as_bytes() == b"mutual-exclusion-group")
-}
-
-/// JavaScript's `String(value)`.
-pub(super) fn string_of(value: &Json) -> Vec<u8> {
-    let mut text = Vec::new();
-    push_string_of(value, &mut text);
-    text
-}
-
-fn push_string_of(value: &Json, text: &mut Vec<u8>) {
-    match value {
-        Json::String(string) => text.extend_from_slice(string.as_bytes()),
-        Json::Number(value) => number::push(*value, text),
-        Json::Object(_) => text.extend_from_slice(b"[object Object]"),
-        Json::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    text.push(b',');
-                }
-                if *item != Json::Null {
-                    push_string_of(item, text);
-                }
-            }
-        }
-        Json::Null | Json::Bool(_) => value.stringify(text),
-    }
+    metadata(variant, "flagType").is_some_and(|kind| kind.string() == b"mutual-exclusion-group")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_print_as_javascript_prints_them() {
-        for (json, text) in [
-            ("\"a\"", "a"),
-            ("7", "7"),
-            ("true", "true"),
-            ("null", "null"),
-            (r#"[1,null,{"a":2},["x",true]]"#, "1,,[object Object],x,true"),
-        ] {
-            assert_eq!(string_of(&Json::parse(json.as_bytes()).unwrap()), text.as_bytes(), "{json}");
-        }
-    }
 
     #[test]
     fn what_is_not_a_variant_is_not_tracked() {

@@ -50,7 +50,7 @@ fn answer(case: &Case) -> Value {
     let selection = plan.select((!keys.is_empty()).then_some(&keys));
     // As the JavaScript face does: where cohort ids are read as part of something larger, it looks them up itself.
     let (source, context) = if selection.reads_enriched_user {
-        (CohortSource::Caller, enriched(&sound(case), &case.context, &case.cohorts))
+        (CohortSource::Caller, enriched(&case.flags, &case.context, &case.cohorts))
     } else {
         (CohortSource::Stored, case.context.clone())
     };
@@ -74,11 +74,6 @@ fn answer(case: &Case) -> Value {
         }
     }
     answer
-}
-
-/// The flags that there are for cohorts: those of a cycle are left out.
-fn sound(case: &Case) -> Value {
-    crate::evaluate::without_cycles(&case.flags)
 }
 
 struct User<'a> {

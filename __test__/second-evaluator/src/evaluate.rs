@@ -13,8 +13,8 @@ pub struct Cohort {
 
 /// The variants that come out, by flag key. `flags` is a map of flags, `keys` the flags asked for (none: all).
 pub fn evaluate(flags: &Value, context: &Value, cohorts: &[Cohort], keys: &[JsString]) -> Value {
+    let context = enriched(flags, context, cohorts);
     let flags = without_cycles(flags);
-    let context = enriched(&flags, context, cohorts);
     let mut results = Value::Object(Vec::new());
     for flag in in_order(&flags, keys) {
         let target = Value::Object(vec![(js("context"), context.clone()), (js("result"), results.clone())]);
@@ -30,7 +30,7 @@ fn dependencies(flag: &Value) -> Vec<JsString> {
 }
 
 /// Without the flags that depend on themselves.
-pub fn without_cycles(flags: &Value) -> Value {
+fn without_cycles(flags: &Value) -> Value {
     let reaches_itself = |key: &JsString| {
         let mut seen: Vec<JsString> = Vec::new();
         let mut next = dependencies(&flags.get(key).unwrap());
