@@ -11,10 +11,14 @@ pub(super) enum Node {
     Empty,
     Unit(u16),
     Set(UnitSet),
-    /// `^`
-    Start,
-    /// `$`
-    End,
+    /// `^`, also behind a line terminator when multiline.
+    Start {
+        multiline: bool,
+    },
+    /// `$`, also before a line terminator when multiline.
+    End {
+        multiline: bool,
+    },
     /// `\b`, or `\B` when negated.
     Boundary {
         negated: bool,
@@ -26,8 +30,11 @@ pub(super) enum Node {
         group: usize,
         body: Box<Node>,
     },
-    /// The index of an entry of [`Syntax::references`].
-    Reference(usize),
+    Reference {
+        /// The index of an entry of [`Syntax::references`].
+        index: usize,
+        ignore_case: bool,
+    },
     Look {
         behind: bool,
         negated: bool,
@@ -49,8 +56,9 @@ pub(super) enum Node {
 pub(super) struct Syntax {
     pub(super) root: Node,
     pub(super) groups: usize,
-    /// The group that each backreference means.
-    pub(super) references: Vec<usize>,
+    /// The groups that each backreference means: those of one name, where it is that of several, of which no
+    /// two take part in a match.
+    pub(super) references: Vec<Vec<usize>>,
     /// Groups nest deeper than [`super::parse::MAX_DEPTH`]: the pattern is valid, but `root` lacks them.
     pub(super) too_deep: bool,
 }

@@ -5,8 +5,9 @@
 //! again, so that look-around does not make a pattern exponential.
 
 use super::MatchOutcome;
+use super::case;
 use super::program::{ENDLESS, Op, Program, Test};
-use super::units::{UnitSet, is_word};
+use super::units::{UnitSet, is_line_terminator, is_word};
 use crate::ecma::text::utf16_units;
 
 /// Entries of 16 bytes.
@@ -176,8 +177,10 @@ impl<'p, H: Units> Matcher<'p, H> {
                 Some(unit) if self.passes(test, unit) => Step::To(op + 1, shift(at, 1, back)),
                 _ => Step::Fail,
             },
-            Op::Start => next.if_so(at == 0),
-            Op::End => next.if_so(at == self.length),
+            Op::Start { multiline } => next.if_so(at == 0 || multiline && self.is_line_end_at(at, true)),
+            Op::End { multiline } => {
+                next.if_so(at == self.length || multiline && self.is_line_end_at(at, false))
+            }
             Op::Boundary { negated } => {
                 let is_word_at = |back| self.neighbour(at, back).is_some_and(is_word);
                 next.if_so((is_word_at(true) != is_word_at(false)) != negated)
@@ -247,7 +250,16 @@ impl<'p, H: Units> Matcher<'p, H> {
                 let needless = self.register(counter) > min && self.register(counter + 1) == at;
                 Step::To(jump(test), at).if_so(!needless)
             }
-            Op::Reference { start, back } => self.reference(op, at, start, back)?,
+            Op::Reference { index, ignore_case, back } => {
+                let starts = &self.program.references[index as usize];
+                self.spend(starts.len() as u32 - 1)?;
+                let mut captures =
+                    starts.iter().map(|&start| (self.register(start), self.register(start + 1)));
+                match captures.find(|&(from, to)| from != UNSET && to != UNSET) {
+                    Some(capture) => self.reference(op, at, capture, ignore_case, back)?,
+                    None => next,
+                }
+            }
             Op::Look { .. } => {
                 let (stack, trail) = (self.stack.len() as u32, self.failed.trail.len() as u32);
                 self.looks.push(Look { op, at, stack, trail });
@@ -326,11 +338,14 @@ impl<'p, H: Units> Matcher<'p, H> {
         Ok(Step::To(look.op.wrapping_add_signed(end), look.at))
     }
 
-    fn reference(&mut self, op: u32, at: u32, start: u32, back: bool) -> Result<Step, Exhausted> {
-        let (from, to) = (self.register(start), self.register(start + 1));
-        if from == UNSET || to == UNSET {
-            return Ok(Step::To(op + 1, at));
-        }
+    fn reference(
+        &mut self,
+        op: u32,
+        at: u32,
+        (from, to): (u32, u32),
+        ignore_case: bool,
+        back: bool,
+    ) -> Result<Step, Exhausted> {
         let length = to - from;
         let available = if back { at } else { self.length - at };
         if length > available {
@@ -339,8 +354,10 @@ impl<'p, H: Units> Matcher<'p, H> {
         self.spend(length)?;
         let end = shift(at, length, back);
         let low = at.min(end);
-        let same =
-            (0..length).all(|index| self.haystack.unit(from + index) == self.haystack.unit(low + index));
+        let same = (0..length).all(|index| {
+            let (one, other) = (self.haystack.unit(from + index), self.haystack.unit(low + index));
+            if ignore_case { case::is_same(one, other) } else { one == other }
+        });
         Ok(Step::To(op + 1, end).if_so(same))
     }
 
@@ -373,6 +390,10 @@ impl<'p, H: Units> Matcher<'p, H> {
                 set.contains(unit)
             }
         }
+    }
+
+    fn is_line_end_at(&self, at: u32, back: bool) -> bool {
+        self.neighbour(at, back).is_some_and(is_line_terminator)
     }
 
     fn is_known_to_fail(&mut self, memo: Option<u32>, at: u32) -> bool {

@@ -93,8 +93,8 @@ impl Translation {
                 weight = length as u64;
             }
             Node::Set(set) => weight = self.set(set),
-            Node::Start => self.pattern.push_str(r"\A"),
-            Node::End => self.pattern.push_str(r"\z"),
+            Node::Start { multiline: false } => self.pattern.push_str(r"\A"),
+            Node::End { multiline: false } => self.pattern.push_str(r"\z"),
             Node::Boundary { negated: false } => self.pattern.push_str(r"\b"),
             Node::Boundary { negated: true } => {
                 self.ascii_only = true;
@@ -127,7 +127,9 @@ impl Translation {
                     None => write!(self.pattern, "){{{min},}}").ok()?,
                 }
             }
-            Node::Reference(_) | Node::Look { .. } => return None,
+            // That crate's lines end elsewhere.
+            Node::Start { multiline: true } | Node::End { multiline: true } => return None,
+            Node::Reference { .. } | Node::Look { .. } => return None,
         }
         (weight <= MAX_WEIGHT).then_some(weight)
     }
@@ -201,7 +203,11 @@ mod tests {
             &[],
         ] {
             for set in [UnitSet::new(ranges.to_vec()), UnitSet::not(ranges.to_vec())] {
-                let node = Node::Sequence(vec![Node::Start, Node::Set(set.clone()), Node::End]);
+                let node = Node::Sequence(vec![
+                    Node::Start { multiline: false },
+                    Node::Set(set.clone()),
+                    Node::End { multiline: false },
+                ]);
                 let linear = Linear::translate(&node).unwrap();
                 for unit in 0..=0xFFFF {
                     let (bytes, length) = encode(unit);

@@ -10,6 +10,7 @@
 
 mod ast;
 mod backtrack;
+mod case;
 mod linear;
 mod parse;
 mod program;

@@ -11,6 +11,8 @@ const MAX_COPIED: usize = 4096;
 pub(super) struct Program {
     pub(super) ops: Vec<Op>,
     pub(super) sets: Vec<UnitSet>,
+    /// For each backreference, the first registers of the groups it means.
+    pub(super) references: Vec<Box<[u32]>>,
     pub(super) registers: usize,
     /// How many instructions have a memo number: 0 where captures make the outcome depend on more than
     /// instruction and position.
@@ -25,8 +27,12 @@ pub(super) enum Op {
         test: Test,
         back: bool,
     },
-    Start,
-    End,
+    Start {
+        multiline: bool,
+    },
+    End {
+        multiline: bool,
+    },
     Boundary {
         negated: bool,
     },
@@ -72,9 +78,11 @@ pub(super) enum Op {
         min: u32,
         test: i32,
     },
-    /// Matches what lies between two registers; empty where either is unset.
+    /// Matches what lies between the two registers of a group of [`Program::references`]; empty where none
+    /// has both set.
     Reference {
-        start: u32,
+        index: u32,
+        ignore_case: bool,
         back: bool,
     },
     /// Runs the body that follows up to its `LookEnd`; `end` is behind that.
@@ -103,21 +111,25 @@ impl Program {
     /// `max_copied` instructions may be added by writing repeats out; the meaning is the same for any number.
     pub(super) fn with_copies(syntax: &Syntax, max_copied: usize) -> Self {
         let mut kept = vec![false; syntax.groups];
-        syntax.references.iter().for_each(|&group| kept[group] = true);
+        syntax.references.iter().flatten().for_each(|&group| kept[group] = true);
         let mut registers = 0;
         let kept = kept.iter().map(|&is_kept| {
             let register = registers;
             registers += 2 * u32::from(is_kept);
             Kept { register, is_kept }
         });
-        let kept = kept.collect();
+        let kept: Vec<Kept> = kept.collect();
+        let first_registers =
+            |groups: &Vec<usize>| groups.iter().map(|&group| kept[group].register).collect();
+        let references = syntax.references.iter().map(first_registers).collect();
         let mut compiler =
-            Compiler { kept, syntax, registers, ops: Vec::new(), sets: Vec::new(), copies_left: max_copied };
+            Compiler { kept, registers, ops: Vec::new(), sets: Vec::new(), copies_left: max_copied };
         compiler.node(&syntax.root, false);
         compiler.ops.push(Op::Match);
         let mut program = Self {
             ops: compiler.ops,
             sets: compiler.sets,
+            references,
             registers: compiler.registers as usize,
             memos: 0,
             anchored: is_anchored(&syntax.root),
@@ -140,7 +152,7 @@ impl Program {
 
 fn is_anchored(node: &Node) -> bool {
     match node {
-        Node::Start => true,
+        Node::Start { multiline } => !multiline,
         Node::Sequence(terms) => terms.iter().any(is_anchored),
         Node::Alternatives(alternatives) => alternatives.iter().all(is_anchored),
         Node::Capture { body, .. } => is_anchored(body),
@@ -156,16 +168,15 @@ struct Kept {
     is_kept: bool,
 }
 
-struct Compiler<'a> {
+struct Compiler {
     kept: Vec<Kept>,
-    syntax: &'a Syntax,
     registers: u32,
     ops: Vec<Op>,
     sets: Vec<UnitSet>,
     copies_left: usize,
 }
 
-impl Compiler<'_> {
+impl Compiler {
     /// Appends `node`, to be read backwards inside a lookbehind; answers whether it can match empty.
     fn node(&mut self, node: &Node, back: bool) -> bool {
         if let Some(test) = self.test(node) {
@@ -174,8 +185,8 @@ impl Compiler<'_> {
         }
         match node {
             Node::Empty | Node::Unit(_) | Node::Set(_) => {}
-            Node::Start => self.ops.push(Op::Start),
-            Node::End => self.ops.push(Op::End),
+            Node::Start { multiline } => self.ops.push(Op::Start { multiline: *multiline }),
+            Node::End { multiline } => self.ops.push(Op::End { multiline: *multiline }),
             Node::Boundary { negated } => self.ops.push(Op::Boundary { negated: *negated }),
             Node::Sequence(terms) => {
                 let mut empty = true;
@@ -196,9 +207,8 @@ impl Compiler<'_> {
                 self.ops.push(Op::Mark(register + u32::from(!back)));
                 return empty;
             }
-            Node::Reference(reference) => {
-                let start = self.kept[self.syntax.references[*reference]].register;
-                self.ops.push(Op::Reference { start, back });
+            Node::Reference { index, ignore_case } => {
+                self.ops.push(Op::Reference { index: *index as u32, ignore_case: *ignore_case, back });
             }
             Node::Look { behind, negated, body } => {
                 let look = self.ops.len();

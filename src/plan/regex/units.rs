@@ -1,5 +1,7 @@
 //! Sets of UTF-16 code units: character classes as the non-unicode mode of ECMAScript has them.
 
+use super::case;
+
 pub(super) const DIGIT: &[(u16, u16)] = &[(0x30, 0x39)];
 pub(super) const WORD: &[(u16, u16)] = &[(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)];
 /// WhiteSpace and LineTerminator.
@@ -59,6 +61,13 @@ impl UnitSet {
         Self::new(inverse)
     }
 
+    /// With all units that differ from one of the set in case alone.
+    pub(super) fn ignoring_case(&self) -> Self {
+        let others = self.ranges.iter().flat_map(|&(low, high)| case::pairs(low, high));
+        let others = others.filter(|&&(_, other)| !self.contains(other)).map(|&(_, other)| (other, other));
+        Self::new(self.ranges.iter().copied().chain(others).collect())
+    }
+
     pub(super) fn ranges(&self) -> &[(u16, u16)] {
         &self.ranges
     }
@@ -71,6 +80,10 @@ impl UnitSet {
         let after = self.ranges.partition_point(|&(low, _)| low <= unit);
         after > 0 && unit <= self.ranges[after - 1].1
     }
+}
+
+pub(super) fn is_line_terminator(unit: u16) -> bool {
+    matches!(unit, 0x0A | 0x0D | 0x2028 | 0x2029)
 }
 
 pub(super) fn is_word(unit: u16) -> bool {
@@ -91,12 +104,24 @@ mod tests {
     }
 
     #[test]
+    fn case_is_ignored() {
+        let ignoring_case = |ranges: &[(u16, u16)]| UnitSet::new(ranges.to_vec()).ignoring_case();
+        assert_eq!(ignoring_case(&[(0x59, 0x62)]).ranges(), [(0x41, 0x42), (0x59, 0x62), (0x79, 0x7A)]);
+        assert_eq!(ignoring_case(&[(0xFF, 0xFF)]).ranges(), [(0xFF, 0xFF), (0x178, 0x178)]);
+        assert_eq!(ignoring_case(&[(0x30, 0x39)]).ranges(), [(0x30, 0x39)]);
+        assert_eq!(ignoring_case(&[(0, 0xFFFF)]).ranges(), [(0, 0xFFFF)]);
+        assert_eq!(ignoring_case(&[]).ranges(), []);
+    }
+
+    #[test]
     fn membership_agrees_with_the_ranges() {
         let ranges = [(0x20, 0x2F), (0x7F, 0x81), (0x2028, 0x2029), (0xFFFF, 0xFFFF)];
         let set = UnitSet::new(ranges.to_vec());
         for unit in 0..=0xFFFF {
             assert_eq!(set.contains(unit), ranges.iter().any(|&(low, high)| (low..=high).contains(&unit)));
         }
-        assert!((0..=0xFFFF).all(|unit| is_word(unit) == UnitSet::new(WORD.to_vec()).contains(unit)));
+        let [word, line_terminator] = [WORD, LINE_TERMINATOR].map(|ranges| UnitSet::new(ranges.to_vec()));
+        assert!((0..=0xFFFF).all(|unit| is_word(unit) == word.contains(unit)));
+        assert!((0..=0xFFFF).all(|unit| is_line_terminator(unit) == line_terminator.contains(unit)));
     }
 }

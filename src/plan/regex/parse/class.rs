@@ -34,6 +34,9 @@ impl Parser<'_> {
                 (first, second) => [first, DASH, second].into_iter().for_each(&mut add),
             }
         }
+        if self.level.modifiers.ignore_case {
+            ranges = UnitSet::new(ranges).ignoring_case().ranges().to_vec();
+        }
         Ok(if negated { UnitSet::not(ranges) } else { UnitSet::new(ranges) })
     }
 

@@ -26,17 +26,27 @@ impl Parser<'_> {
                     return Err("invalid named reference");
                 }
                 let name = self.group_name()?;
-                let inside = self.names.get(&name).is_some_and(|&group| self.groups[group]);
+                // Of the groups of a name, only the last one can be open.
+                let last = self.names.get(&name).and_then(|groups| groups.last());
+                let inside = last.is_some_and(|&group| self.groups[group]);
                 return Ok(if inside { Node::Empty } else { self.reference(Target::Name(name)) });
             }
             _ => {}
         }
-        self.character_escape(false).map(Node::Unit)
+        let unit = self.character_escape(false)?;
+        Ok(self.unit(unit))
     }
 
     fn reference(&mut self, target: Target) -> Node {
-        self.references.push(target);
-        Node::Reference(self.references.len() - 1)
+        let next = self.references.len();
+        let index = match &target {
+            Target::Group(_) => next,
+            Target::Name(name) => *self.named_references.entry(name.clone()).or_insert(next),
+        };
+        if index == next {
+            self.references.push(target);
+        }
+        Node::Reference { index, ignore_case: self.level.modifiers.ignore_case }
     }
 
     /// The group, counted from 0, that a decimal escape names; where the pattern has no such group, it is no

@@ -1,15 +1,19 @@
 //! ECMAScript pattern without flags, Annex B included: UTF-16 code units in, [`Syntax`] or the reason why the
-//! pattern is invalid out. What V8 accepts is valid, also where the standard says otherwise.
+//! pattern is invalid out. What V8 accepts is valid, also where the standard says otherwise; but for inline
+//! modifiers and groups of one name, where its versions differ, the standard counts.
 //!
 //! Open groups are kept on a stack of our own: a pattern may nest as deep as it is long.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::ast::{Node, Syntax};
 use super::units::{DIGIT, LINE_TERMINATOR, SPACE, UnitSet, WORD};
+use modifier::Modifiers;
 
 mod class;
 mod escape;
+mod modifier;
 mod name;
 
 /// Groups that nest deeper are checked, but left out of the tree.
@@ -31,14 +35,15 @@ pub(super) fn parse(pattern: &[u16]) -> Result<Syntax, Reason> {
         groups: Vec::new(),
         names: HashMap::new(),
         references: Vec::new(),
+        named_references: HashMap::new(),
         too_deep: false,
         open: Vec::new(),
-        level: Level::new(Kind::Plain, 0),
+        level: Level::new(Kind::Plain, 0..0, Modifiers::default()),
     };
     parser.disjunction()?;
     let references = parser.references.iter().map(|target| match target {
-        Target::Group(group) => Ok(*group),
-        Target::Name(name) => parser.names.get(name).copied().ok_or("invalid named capture referenced"),
+        Target::Group(group) => Ok(vec![*group]),
+        Target::Name(name) => parser.names.get(name).cloned().ok_or("invalid named capture referenced"),
     });
     Ok(Syntax {
         references: references.collect::<Result<_, _>>()?,
@@ -87,8 +92,11 @@ struct Parser<'a> {
     has_names: bool,
     /// For each capture group so far, whether it is still open.
     groups: Vec<bool>,
-    names: HashMap<String, usize>,
+    /// The groups of each name.
+    names: HashMap<String, Vec<usize>>,
     references: Vec<Target>,
+    /// Where the names are in `references`.
+    named_references: HashMap<String, usize>,
     too_deep: bool,
     open: Vec<Level>,
     level: Level,
@@ -102,7 +110,11 @@ enum Target {
 /// A group being read.
 struct Level {
     kind: Kind,
+    modifiers: Modifiers,
     groups_before: usize,
+    /// The first capture group that can be in it, and the first that can be in its present alternative.
+    first_group: usize,
+    first_of_alternative: usize,
     alternatives: Vec<Node>,
     terms: Vec<Node>,
 }
@@ -119,8 +131,17 @@ enum Kind {
 }
 
 impl Level {
-    fn new(kind: Kind, groups_before: usize) -> Self {
-        Self { kind, groups_before, alternatives: Vec::new(), terms: Vec::new() }
+    /// `opened` is the capture group that it is, if any, and empty otherwise.
+    fn new(kind: Kind, opened: Range<usize>, modifiers: Modifiers) -> Self {
+        Self {
+            kind,
+            modifiers,
+            groups_before: opened.start,
+            first_group: opened.end,
+            first_of_alternative: opened.end,
+            alternatives: Vec::new(),
+            terms: Vec::new(),
+        }
     }
 
     fn end_alternative(&mut self) {
@@ -159,16 +180,22 @@ impl Parser<'_> {
             self.at += 1;
             let groups_before = self.groups.len();
             match u8::try_from(unit) {
-                Ok(b'^') => self.level.terms.push(Node::Start),
-                Ok(b'$') => self.level.terms.push(Node::End),
-                Ok(b'|') => self.level.end_alternative(),
+                Ok(b'^') => self.level.terms.push(Node::Start { multiline: self.level.modifiers.multiline }),
+                Ok(b'$') => self.level.terms.push(Node::End { multiline: self.level.modifiers.multiline }),
+                Ok(b'|') => {
+                    self.level.end_alternative();
+                    self.level.first_of_alternative = groups_before;
+                }
                 Ok(b'(') => self.open_group()?,
                 Ok(b')') => self.close_group()?,
                 Ok(b'[') => {
                     let set = self.class()?;
                     self.atom(Node::Set(set), groups_before)?;
                 }
-                Ok(b'.') => self.atom(Node::Set(UnitSet::not(LINE_TERMINATOR.to_vec())), groups_before)?,
+                Ok(b'.') => {
+                    let others = if self.level.modifiers.dot_all { &[] } else { LINE_TERMINATOR };
+                    self.atom(Node::Set(UnitSet::not(others.to_vec())), groups_before)?;
+                }
                 Ok(b'\\') => match self.peek() {
                     None => return Err("\\ at end of pattern"),
                     Some(letter @ (b'b' | b'B')) => {
@@ -182,7 +209,10 @@ impl Parser<'_> {
                 },
                 Ok(b'*' | b'+' | b'?') => return Err("nothing to repeat"),
                 Ok(b'{') if self.interval().is_some() => return Err("nothing to repeat"),
-                _ => self.atom(Node::Unit(unit), groups_before)?,
+                _ => {
+                    let node = self.unit(unit);
+                    self.atom(node, groups_before)?;
+                }
             }
         }
         if self.open.is_empty() { Ok(()) } else { Err("unterminated group") }
@@ -190,6 +220,7 @@ impl Parser<'_> {
 
     fn open_group(&mut self) -> Result<(), Reason> {
         let groups_before = self.groups.len();
+        let mut modifiers = self.level.modifiers;
         let kind = if !self.eat(b'?') {
             self.capture(None)?
         } else if self.eat(b':') {
@@ -205,10 +236,14 @@ impl Parser<'_> {
                     let name = self.group_name()?;
                     self.capture(Some(name))?
                 }
-                _ => return Err("invalid group"),
+                _ => {
+                    modifiers = self.modifiers()?;
+                    Kind::Plain
+                }
             }
         };
-        self.open.push(std::mem::replace(&mut self.level, Level::new(kind, groups_before)));
+        let level = Level::new(kind, groups_before..self.groups.len(), modifiers);
+        self.open.push(std::mem::replace(&mut self.level, level));
         Ok(())
     }
 
@@ -217,13 +252,27 @@ impl Parser<'_> {
         if group == MAX_GROUPS {
             return Err("too many captures");
         }
-        if let Some(name) = name
-            && self.names.insert(name, group).is_some()
-        {
-            return Err("duplicate capture group name");
+        if let Some(name) = name {
+            let last = self.names.get(&name).and_then(|groups| groups.last());
+            if last.is_some_and(|&last| !self.is_excluded(last)) {
+                return Err("duplicate capture group name");
+            }
+            self.names.entry(name).or_default().push(group);
         }
         self.groups.push(true);
         Ok(Kind::Capture(group))
+    }
+
+    /// Whether a group cannot take part in a match along with what follows, for it is in another alternative.
+    /// What excludes the last group of a name excludes those before it.
+    fn is_excluded(&self, group: usize) -> bool {
+        let level = if self.level.first_group <= group {
+            Some(&self.level)
+        } else {
+            let around = self.open.partition_point(|level| level.first_group <= group);
+            self.open[..around].last()
+        };
+        level.is_some_and(|level| group < level.first_of_alternative)
     }
 
     fn close_group(&mut self) -> Result<(), Reason> {
@@ -244,6 +293,17 @@ impl Parser<'_> {
             return if self.quantifier()?.is_some() { Err("invalid quantifier") } else { Ok(()) };
         }
         self.atom(node, groups_before)
+    }
+
+    /// A character that stands for itself.
+    fn unit(&self, unit: u16) -> Node {
+        if self.level.modifiers.ignore_case {
+            let set = UnitSet::new(vec![(unit, unit)]).ignoring_case();
+            if set.ranges() != [(unit, unit)] {
+                return Node::Set(set);
+            }
+        }
+        Node::Unit(unit)
     }
 
     /// Adds a term with the quantifier that follows it.
