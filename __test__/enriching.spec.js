@@ -219,3 +219,62 @@ test('an update that is the same as the last one puts back what was written mean
     t.deepEqual(Object.keys(client.evaluateV2({})), ['a']);
   }
 });
+
+test('evaluations within the enriching of a user leave how it is evaluated alone', (t) => {
+  const answers = both(({ LocalEvaluationClient }) => {
+    const nest = (client) => client.evaluateV2({ user_id: 'other' });
+    const client = new LocalEvaluationClient('k', {
+      bootstrap: asMap([inCohort('f', 'c1'), wide]),
+      loggerProvider: silent,
+    });
+    client.cohortStorage.put(cohort('c1', 'User', 'u'));
+    let runs = 0;
+    const user = {
+      user_id: 'u',
+      get country() {
+        if (runs++ < 100) nest(client);
+        return 'x';
+      },
+    };
+    const ofGetter = Object.keys(client.evaluateV2(user));
+    t.true(runs < 100);
+    const own = new LocalEvaluationClient('k', {
+      bootstrap: asMap([inCohort('f', 'c9')]),
+      loggerProvider: silent,
+    });
+    let isInside = false;
+    own.enrichUserWithCohorts = (enriched) => {
+      if (!isInside) {
+        isInside = true;
+        nest(own);
+        isInside = false;
+      }
+      enriched.cohort_ids = ['c9'];
+    };
+    return [ofGetter, Object.keys(own.evaluateV2({ user_id: 'u' }))];
+  });
+  t.deepEqual(answers[1], answers[0]);
+  t.deepEqual(answers[1], [['f', 'wide'], ['f']]);
+});
+
+test('flags that are put one by one into a client that has started cost no more than their number', async (t) => {
+  const list = Array.from({ length: 300 }, (_, i) => flag(`f${i}`));
+  const time = async (client) => {
+    const start = process.hrtime.bigint();
+    for (const item of list) await client.cache.put(item.key, item);
+    return Number(process.hrtime.bigint() - start) / 1e6;
+  };
+  const config = { loggerProvider: silent, flagConfigPollingIntervalMillis: 100_000 };
+  const client = new ours.LocalEvaluationClient(
+    'k',
+    config,
+    undefined,
+    answering(() => list),
+  );
+  t.teardown(() => client.stop());
+  await client.start();
+  const started = await time(client);
+  // Compiling all of them each time takes some seconds.
+  t.true(started < 1000, `${started} ms`);
+  t.is(Object.keys(client.evaluateV2({})).length, 300);
+});

@@ -260,6 +260,34 @@ test('a store that fails, however it does, is told of in the log, and costs no f
   t.deepEqual([...new Set(said.map(([, message]) => message))], wanted);
 });
 
+test('a store that has failed is written to again, whatever it and the logger do', async (t) => {
+  for (const fails of [
+    () => {
+      throw new Error('not connected');
+    },
+    () => Promise.reject(new Error('not connected')),
+  ]) {
+    const emulator = await emulated(t, { flags: [flag('a')] });
+    const stored = [];
+    let clears = 0;
+    const store = {
+      clear: () => (++clears === 1 ? fails() : Promise.resolve()),
+      putAll: async (flags) => void stored.push(Object.keys(flags).join()),
+    };
+    const throwing = {
+      ...silent,
+      error() {
+        throw new Error('the logger is broken');
+      },
+    };
+    const client = clientOf(t, emulator, { loggerProvider: throwing }, store);
+    await client.start();
+    emulator.setFlags([flag('b')]);
+    await until(() => stored.includes('b'));
+    t.true(stored.includes('b'));
+  }
+});
+
 /** So many flags that another view of them is made ready bit by bit. */
 const manyFlags = (value) =>
   Array.from({ length: 600 }, (_, i) =>

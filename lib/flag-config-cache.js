@@ -7,7 +7,7 @@
  * @typedef {import('../index').FlagConfigCache} FlagConfigCache
  * @typedef {{
  *   read(): Record<string, any>,
- *   write(flags: Record<string, any>): void,
+ *   change(next: (flags: Record<string, any>) => Record<string, any>): void,
  *   seed(flags: Record<string, any>): void,
  * }} Backing where a client's flags live
  */
@@ -48,7 +48,7 @@ class InMemoryFlagConfigCache {
    * @param {FlagConfig} flagConfig
    */
   async put(flagKey, flagConfig) {
-    this.backing.write(withFlags(this.backing.read(), [[flagKey, flagConfig]]));
+    this.backing.change((flags) => withFlags(flags, [[flagKey, flagConfig]]));
     if (this.store) await this.store.put(flagKey, flagConfig);
   }
 
@@ -59,20 +59,22 @@ class InMemoryFlagConfigCache {
     // A text is no map of flags, however many characters it has.
     const flags = typeof flagConfigs === 'string' ? {} : flagConfigs;
     for (const key in flags) if (flags[key]) given.push([key, flags[key]]);
-    if (given.length > 0) this.backing.write(withFlags(this.backing.read(), given));
+    if (given.length > 0) this.backing.change((flags) => withFlags(flags, given));
     if (this.store) await this.store.putAll(flagConfigs);
   }
 
   /** @param {string} flagKey */
   async delete(flagKey) {
-    const rest = { ...this.backing.read() };
-    delete rest[flagKey];
-    this.backing.write(rest);
+    this.backing.change((flags) => {
+      const rest = { ...flags };
+      delete rest[flagKey];
+      return rest;
+    });
     if (this.store) await this.store.delete(flagKey);
   }
 
   async clear() {
-    this.backing.write({});
+    this.backing.change(() => ({}));
     if (this.store) await this.store.clear();
   }
 }
@@ -93,9 +95,9 @@ class Memory {
     return this.flags;
   }
 
-  /** @param {Record<string, any>} flags */
-  write(flags) {
-    this.flags = flags;
+  /** @param {(flags: Record<string, any>) => Record<string, any>} next */
+  change(next) {
+    this.flags = next(this.flags);
   }
 }
 

@@ -4,7 +4,7 @@ const { cohortPollingInterval } = require('./config');
 const { errorOf } = require('./errors');
 const { define } = require('./evaluation/context');
 const { NativeCohorts } = require('./cohort-storage');
-const { Mailbox } = require('./mailbox');
+const { Mailbox, tolerance } = require('./mailbox');
 const { shares, sharing } = require('./sharing');
 const { takeOrders } = require('./transport/orders');
 const { takeAgentStreamOrders } = require('./transport/node-streams');
@@ -30,7 +30,8 @@ class Link {
    * @param {Parts} parts
    */
   constructor(apiKey, config, logger, parts) {
-    const store = parts.flagConfigCache ? new Store(parts.flagConfigCache, logger) : undefined;
+    this.safely = tolerance();
+    const store = parts.flagConfigCache ? new Store(parts.flagConfigCache, logger, this.safely) : undefined;
     this.store = store;
     this.config = config;
     this.logger = logger;
@@ -54,7 +55,7 @@ class Link {
       } else {
         log(logger, message);
       }
-    });
+    }, this.safely);
     const isShared = shares(config, parts, logger);
     const told = settings(apiKey, config, parts);
     if (isShared) told.sharing = sharing(config, told, flagsJson(config.bootstrap || {}, logger));
@@ -175,26 +176,36 @@ class NativeFlags {
    * @param {Record<string, any>} flags
    */
   seed(flags) {
-    if (!this.isShared) this.write(flags);
+    if (!this.isShared) this.change(() => flags);
   }
 
-  /** @param {Record<string, any>} flags */
-  write(flags) {
-    this.read();
-    this.map = Array.isArray(flags) ? { ...flags } : flags;
-    this.dirty = true;
-    this.onChange();
-    // What is shared others see at once; and an update that is the same as the last one has to put back what was there.
-    if (this.isShared || this.isSynced) this.flush();
+  /**
+   * Those that are shared are handed over at once; of others the update that comes next is told, which replaces them.
+   * @param {(flags: Record<string, any>) => Record<string, any>} next
+   */
+  change(next) {
+    do {
+      const flags = next(this.read());
+      this.map = Array.isArray(flags) ? { ...flags } : flags;
+      this.dirty = true;
+      this.onChange();
+      // Where other clients have written meanwhile, their flags count too.
+    } while (this.isShared && !this.flush());
+    if (this.isSynced) this.native.writeAhead();
   }
 
-  /** Hands over what has been written. */
+  /**
+   * Hands over what has been written, unless flags have come meanwhile: they replace it.
+   * @returns {boolean} whether nothing was in the way
+   */
   flush() {
-    if (!this.dirty || this.read() !== this.map || !this.dirty) return;
+    if (!this.dirty || this.read() !== this.map || !this.dirty) return true;
     this.dirty = false;
-    const problems = this.native.setFlags(flagsJson(this.map || {}, this.logger));
-    this.version = this.native.flagsVersion;
-    logProblems(this.logger, problems);
+    const written = this.native.setFlags(flagsJson(this.map || {}, this.logger), this.version);
+    if (!written) return false;
+    this.version = written.version;
+    logProblems(this.logger, written.problems);
+    return true;
   }
 }
 
@@ -238,10 +249,12 @@ class Store {
   /**
    * @param {import('../index').FlagConfigCache} cache
    * @param {Logger} logger
+   * @param {(run: () => void) => void} safely runs what may log
    */
-  constructor(cache, logger) {
+  constructor(cache, logger, safely) {
     this.cache = cache;
     this.logger = logger;
+    this.safely = safely;
     /** @type {Record<string, any>[]} */
     this.waiting = [];
     /** @type {Promise<void> | undefined} */
@@ -256,12 +269,14 @@ class Store {
   }
 
   async #write() {
+    // A store that throws at once must not end this before it is known to have begun.
+    await undefined;
     for (let flags = this.waiting.shift(); flags; flags = this.waiting.shift()) {
       try {
         await this.cache.clear();
         await this.cache.putAll(flags);
       } catch (error) {
-        this.logger.error('[Experiment] flag config cache could not be written', error);
+        this.safely(() => this.logger.error('[Experiment] flag config cache could not be written', error));
       }
     }
     this.writing = undefined;
@@ -290,7 +305,8 @@ function settings(apiKey, config, { flagConfigCache, streamEventSourceFactory })
         : Number(config.flagConfigPollingIntervalMillis),
     streamUpdates: Boolean(config.streamUpdates),
     streamServerUrl: String(config.streamServerUrl),
-    streamConnectTimeoutMillis: Number(config.streamFlagConnTimeoutMillis),
+    streamConnectTimeoutMillis:
+      config.streamFlagConnTimeoutMillis === undefined ? 1500 : Number(config.streamFlagConnTimeoutMillis),
     reportsFlags: Boolean(flagConfigCache),
     streamsThroughAgent: Boolean(config.httpAgent && !streamEventSourceFactory),
     isEu: config.serverZone === 'eu',

@@ -128,7 +128,8 @@ class LocalEvaluationClient {
    * @param {{ timeoutMillis?: number }} [options] five seconds by default
    */
   close({ timeoutMillis = CLOSE_MILLIS } = {}) {
-    return inner(this).link.close(timeoutMillis);
+    const millis = Number(timeoutMillis === null ? undefined : timeoutMillis);
+    return inner(this).link.close(Number.isNaN(millis) ? CLOSE_MILLIS : millis);
   }
 
   /** Ends all synchronisation. Nothing is installed afterwards. */

@@ -9,20 +9,16 @@ const { errorOf } = require('./errors');
  * @typedef {import('../native/index').Message} Message
  */
 class Mailbox {
-  /** @param {(message: Message) => void} onMessage takes what is not the end of a promise */
-  constructor(onMessage) {
+  /**
+   * @param {(message: Message) => void} onMessage takes what is not the end of a promise
+   * @param {(run: () => void) => void} safely
+   */
+  constructor(onMessage, safely = tolerance()) {
     /** @type {Map<number, { resolve: (text: string | undefined) => void, reject: (error: Error) => void }>} */
     this.waiting = new Map();
-    let hasComplained = false;
     const receive = (/** @type {Message} */ message) => {
       if (message.kind === 'end') return this.#end(message);
-      try {
-        onMessage(message);
-      } catch (error) {
-        // A logger's failure is nobody's to catch here, and must not end the process.
-        if (!hasComplained) console.error('[Experiment] a log line was lost: the logger threw', error);
-        hasComplained = true;
-      }
+      safely(() => onMessage(message));
     };
     // Asked by tools that look for what keeps a process alive: only a promise that is waited for does.
     receive.hasRef = () => this.waiting.size > 0;
@@ -55,4 +51,20 @@ class Mailbox {
   }
 }
 
-module.exports = { Mailbox };
+/**
+ * What runs something that may log where nobody could catch: a logger's failure must not end the process. The console is told of
+ * the first one.
+ */
+function tolerance() {
+  let hasComplained = false;
+  return (/** @type {() => void} */ run) => {
+    try {
+      run();
+    } catch (error) {
+      if (!hasComplained) console.error('[Experiment] a log line was lost: the logger threw', error);
+      hasComplained = true;
+    }
+  };
+}
+
+module.exports = { Mailbox, tolerance };

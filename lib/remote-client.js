@@ -58,6 +58,14 @@ function userJson(user) {
   return json;
 }
 
+/**
+ * @param {any} value
+ * @returns {number | undefined}
+ */
+function numberOf(value) {
+  return isGiven(value) ? Number(value) : undefined;
+}
+
 class RemoteEvaluationClient {
   /**
    * @param {string} apiKey
@@ -89,9 +97,9 @@ class RemoteEvaluationClient {
       flagKeys: flagKeys ? JSON.stringify(flagKeys) : undefined,
       tracksAssignment: isGiven(tracksAssignment) ? Boolean(tracksAssignment) : undefined,
       tracksExposure: isGiven(tracksExposure) ? Boolean(tracksExposure) : undefined,
-      timeoutMillis: config.fetchTimeoutMillis,
+      timeoutMillis: numberOf(config.fetchTimeoutMillis),
       retries: Number(config.fetchRetries) || 0,
-      retryTimeoutMillis: config.fetchRetryTimeoutMillis,
+      retryTimeoutMillis: numberOf(config.fetchRetryTimeoutMillis),
       backoffMinMillis: Number(config.fetchRetryBackoffMinMillis) || 0,
       backoffMaxMillis: Number(config.fetchRetryBackoffMaxMillis) || 0,
       backoffScalar: Number(config.fetchRetryBackoffScalar),

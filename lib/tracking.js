@@ -22,7 +22,11 @@ const EXIT_DRAIN_MILLIS = 500;
  */
 function trackingOptions(config) {
   if (!config) return undefined;
-  const number = (/** @type {any} */ value) => (typeof value === 'number' ? value : undefined);
+  // Texts that hold numbers, as the environment has them, count as these.
+  const number = (/** @type {any} */ value) =>
+    typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
+      ? Number(value)
+      : undefined;
   const string = (/** @type {any} */ value) => (typeof value === 'string' ? value : undefined);
   return {
     apiKey: string(config.apiKey) || undefined,
@@ -31,7 +35,8 @@ function trackingOptions(config) {
     flushQueueSize: number(config.flushQueueSize),
     flushMaxRetries: number(config.flushMaxRetries),
     requestTimeoutMillis: number(config.requestTimeoutMillis),
-    serverUrl: string(config.serverUrl) || undefined,
+    // A `URL`; what is none goes nowhere else.
+    serverUrl: config.serverUrl ? String(config.serverUrl) : undefined,
     serverZone: string(config.serverZone),
     useBatch: Boolean(config.useBatch),
     minIdLength: number(config.minIdLength),

@@ -44,13 +44,15 @@ export declare class LocalClient {
   /** The current flags as they came: the server's list, or a map. */
   flags(): string
   /**
-   * Replaces the flags by a map of flags (JSON text), keeping the cohorts.
-   * Returns one sentence for every flag that is left out or broken in part.
+   * Replaces the flags of a version by a map of flags (JSON text), keeping the cohorts. Nothing is done, and nothing
+   * returned, where others have come since.
    *
    * # Errors
    * If the text is not a JSON object.
    */
-  setFlags(flags: string): Array<string>
+  setFlags(flags: string, version: number): WrittenFlags | null
+  /** Flags have been written, and come by `set_flags` when they are evaluated, unless an update comes before. */
+  writeAhead(): void
   /** How many events wait for delivery. */
   get pendingEvents(): number
   /**
@@ -337,4 +339,12 @@ export interface TrackingOptions {
   hasTransport: boolean
   /** The caller keeps events itself. */
   hasStore: boolean
+}
+
+/** Flags that have been written. */
+export interface WrittenFlags {
+  /** The version that they are. */
+  version: number
+  /** One sentence for every flag that is left out or broken in part. */
+  problems: Array<string>
 }

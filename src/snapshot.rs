@@ -3,8 +3,8 @@
 //! In: [`Update`]s, parsed and compiled off the event loop, and cohorts. Out: an immutable [`Snapshot`].
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -23,6 +23,9 @@ pub enum RawFlags {
     Map(Bytes),
 }
 
+/// Cohorts by id.
+type Store = BTreeMap<Box<[u8]>, Arc<Cohort>>;
+
 /// Flags and cohorts at one moment.
 pub struct Snapshot {
     /// Grows by one with each change.
@@ -34,7 +37,7 @@ pub struct Snapshot {
     /// By index into [`Plan::cohort_ids`].
     pub cohorts: Vec<Option<Arc<Cohort>>>,
     /// All stored cohorts, those that no flag names included.
-    pub store: BTreeMap<Box<[u8]>, Arc<Cohort>>,
+    pub store: Store,
 }
 
 /// Flags ready to be installed.
@@ -81,6 +84,8 @@ pub struct World {
     current: ArcSwap<Snapshot>,
     epoch: AtomicU64,
     writer: Mutex<()>,
+    /// See [`World::write_ahead`].
+    is_written: AtomicBool,
 }
 
 impl Default for World {
@@ -100,7 +105,12 @@ impl World {
             cohorts: Vec::new(),
             store: BTreeMap::new(),
         };
-        Self { current: ArcSwap::from_pointee(empty), epoch: AtomicU64::new(0), writer: Mutex::new(()) }
+        Self {
+            current: ArcSwap::from_pointee(empty),
+            epoch: AtomicU64::new(0),
+            writer: Mutex::new(()),
+            is_written: AtomicBool::new(false),
+        }
     }
 
     pub fn load(&self) -> Arc<Snapshot> {
@@ -112,9 +122,21 @@ impl World {
         self.epoch.load(Ordering::Acquire)
     }
 
+    /// Somebody has written flags, and hands them over when they are evaluated. The next update replaces them: it is
+    /// not to be taken for what is there already.
+    pub fn write_ahead(&self) {
+        self.is_written.store(true, Ordering::Release);
+    }
+
+    /// Whether flags have been written ahead since the last update.
+    pub fn is_written(&self) -> bool {
+        self.is_written.load(Ordering::Acquire)
+    }
+
     /// Flags and downloaded cohorts in one step. Cohorts that the new flags do not name are dropped.
     pub fn install(&self, update: Update, downloaded: Vec<Arc<Cohort>>) -> Arc<Snapshot> {
-        self.change(|old| {
+        let is_written = self.is_written.swap(false, Ordering::AcqRel);
+        self.change(is_written, |old| {
             let mut store = old.store.clone();
             store.extend(downloaded.into_iter().map(|cohort| (cohort.id.as_bytes().into(), cohort)));
             let named: std::collections::BTreeSet<&[u8]> =
@@ -126,12 +148,20 @@ impl World {
 
     /// New flags with the cohorts as they are: for bootstrap and writes to the cache.
     pub fn replace_flags(&self, update: Update) -> Arc<Snapshot> {
-        self.change(|old| (update.plan, update.raw, old.store.clone()))
+        self.change(false, |old| (update.plan, update.raw, old.store.clone()))
+    }
+
+    /// The same, unless other flags have come since those of an epoch: `None`, and nothing changes.
+    pub fn replace_flags_of(&self, flags_epoch: u64, update: Update) -> Option<Arc<Snapshot>> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.current.load();
+        (old.flags_epoch == flags_epoch)
+            .then(|| self.put(&writer, &old, false, update.plan, update.raw, old.store.clone()))
     }
 
     /// Stores a cohort under its id.
     pub fn put_cohort(&self, cohort: Arc<Cohort>) -> Arc<Snapshot> {
-        self.change(|old| {
+        self.change(false, |old| {
             let mut store = old.store.clone();
             store.insert(cohort.id.as_bytes().into(), cohort);
             (old.plan.clone(), old.raw.clone(), store)
@@ -139,7 +169,7 @@ impl World {
     }
 
     pub fn remove_cohort(&self, id: &[u8]) -> Arc<Snapshot> {
-        self.change(|old| {
+        self.change(false, |old| {
             let mut store = old.store.clone();
             store.remove(id);
             (old.plan.clone(), old.raw.clone(), store)
@@ -155,19 +185,66 @@ impl World {
         self.current.load().store.values().map(|cohort| cohort.id.clone()).collect()
     }
 
+    /// `are_new`: the flags count as new ones even where the plan is the one that is there.
     fn change(
         &self,
-        next: impl FnOnce(&Snapshot) -> (Arc<Plan>, RawFlags, BTreeMap<Box<[u8]>, Arc<Cohort>>),
+        are_new: bool,
+        next: impl FnOnce(&Snapshot) -> (Arc<Plan>, RawFlags, Store),
     ) -> Arc<Snapshot> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.current.load();
         let (plan, raw, store) = next(&old);
+        self.put(&writer, &old, are_new, plan, raw, store)
+    }
+
+    fn put(
+        &self,
+        _: &MutexGuard<'_, ()>,
+        old: &Snapshot,
+        are_new: bool,
+        plan: Arc<Plan>,
+        raw: RawFlags,
+        store: Store,
+    ) -> Arc<Snapshot> {
         let cohorts = plan.cohort_ids().iter().map(|id| store.get(id.as_bytes()).cloned()).collect();
         let epoch = old.epoch + 1;
-        let flags_epoch = if Arc::ptr_eq(&plan, &old.plan) { old.flags_epoch } else { epoch };
+        let flags_epoch = if Arc::ptr_eq(&plan, &old.plan) && !are_new { old.flags_epoch } else { epoch };
         let snapshot = Arc::new(Snapshot { epoch, flags_epoch, plan, raw, cohorts, store });
         self.current.store(snapshot.clone());
         self.epoch.store(snapshot.epoch, Ordering::Release);
         snapshot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update() -> Update {
+        Update::from_map(Bytes::from_static(b"{}")).unwrap()
+    }
+
+    #[test]
+    fn flags_are_replaced_by_who_knows_them_alone() {
+        let world = World::new();
+        let first = world.replace_flags_of(0, update()).unwrap();
+        assert_eq!(world.replace_flags_of(0, update()).map(|snapshot| snapshot.epoch), None);
+        assert!(Arc::ptr_eq(&world.load(), &first));
+        let second = world.replace_flags_of(first.flags_epoch, update()).unwrap();
+        assert!(Arc::ptr_eq(&world.load(), &second));
+        assert!(second.flags_epoch > first.flags_epoch);
+    }
+
+    #[test]
+    fn an_update_after_a_write_ahead_is_a_new_one() {
+        let world = World::new();
+        let plan = update().plan;
+        let same = || Update { plan: plan.clone(), ..update() };
+        let first = world.install(same(), Vec::new()).flags_epoch;
+        assert_eq!(world.install(same(), Vec::new()).flags_epoch, first);
+        world.write_ahead();
+        assert!(world.is_written());
+        assert!(world.install(same(), Vec::new()).flags_epoch > first);
+        assert!(!world.is_written());
     }
 }

@@ -8,7 +8,9 @@ const { unreadable } = require('./values');
 /**
  * Evaluates users against the native client's current flags, keeping the JavaScript view of them up to date.
  *
- * @typedef {{ view(): import('./view').NativeView }} Source
+ * @typedef {object} Source
+ * @property {() => import('./view').NativeView} view
+ * @property {(run: () => void) => void} safely runs what may log where nobody could catch
  */
 
 const UNREADABLE = '[Experiment] a property of a user cannot be read as text: no condition matches it';
@@ -19,6 +21,8 @@ const exhausted = (key) =>
 
 /** New flags that come before the view of the last ones is ready put it off this often. */
 const PUT_OFF = 3;
+/** So often the user of an evaluation is enriched, where flags come meanwhile. */
+const ENRICHED = 3;
 
 class Engine {
   /**
@@ -37,8 +41,6 @@ class Engine {
     /** @type {Succession | undefined} the next view, while it is being made ready */
     this.succession = undefined;
     this.putOff = 0;
-    /** Whether the user at hand has cohorts written in, which are those of the current flags. */
-    this.enriches = false;
     /** @type {(() => void)[]} */
     this.waiting = [];
     /** @type {Set<string>} */
@@ -65,7 +67,7 @@ class Engine {
         if (status >= Status.Noted || unreadable.found !== undefined) this.#note(view, status);
         return selection;
       }
-      this.#renew();
+      this.#renew(false);
     }
     return this.#evaluateAny(user, flagKeys, isEnriched);
   }
@@ -76,25 +78,26 @@ class Engine {
    * @param {boolean} isEnriched
    */
   #evaluateAny(user, flagKeys, isEnriched) {
-    this.enriches = isEnriched;
+    let enriches = isEnriched;
     // What is written in is of the current flags: they have to be those that are evaluated.
-    if (isEnriched && this.succession !== undefined) this.#take(this.succession.to);
-    let plain = isEnriched ? plainUser(this.enrich(user)) : plainUser(user);
-    for (;;) {
-      const view = this.view || this.#renew();
-      if (!this.enriches && (view.wide || hidesIdentity(user, plain))) {
-        this.enriches = true;
+    if (enriches && this.succession !== undefined) this.#take(this.succession.to);
+    let plain = enriches ? plainUser(this.enrich(user)) : plainUser(user);
+    for (let round = 1; ; round++) {
+      const view = this.view || this.#renew(enriches);
+      if (!enriches && (view.wide || hidesIdentity(user, plain))) {
+        enriches = true;
         plain = plainUser(this.enrich(user));
         continue;
       }
       const selection = view.select(flagKeys);
-      const status = selection.evaluate(plain, this.enriches);
+      const status = selection.evaluate(plain, enriches);
       if (status !== Status.Stale) {
-        this.enriches = false;
         if (status >= Status.Noted || unreadable.found !== undefined) this.#note(view, status);
         return selection;
       }
-      this.#renew();
+      this.#renew(enriches);
+      // Its cohorts are those of the flags before. Who changes flags while he enriches would have no end.
+      if (enriches && round < ENRICHED) plain = plainUser(this.enrich(user));
     }
   }
 
@@ -135,7 +138,7 @@ class Engine {
 
   /** Flags have come by themselves: begins with what takes long, so that evaluations need not. */
   prepare() {
-    if (this.view !== undefined && this.view.made >= HEAVY) this.#renew();
+    if (this.view !== undefined && this.view.made >= HEAVY) this.#renew(false);
   }
 
   /**
@@ -146,10 +149,11 @@ class Engine {
     return new Promise((resolve) => (this.succession ? this.waiting.push(resolve) : resolve()));
   }
 
-  #renew() {
+  /** @param {boolean} enriches whether the user at hand has cohorts written in: those of the current flags */
+  #renew(enriches) {
     let view = this.view;
     if (view === undefined || !view.native.renew()) {
-      if (view !== undefined && this.#isSucceeded(view)) return view;
+      if (view !== undefined && this.#isSucceeded(view, enriches)) return view;
       view = new View(this.source.view());
       this.#succeed(view);
     }
@@ -160,16 +164,19 @@ class Engine {
   /**
    * Whether evaluations go on with a view whose flags are no longer current, while another one is made ready.
    * @param {View} view
+   * @param {boolean} enriches
    */
-  #isSucceeded(view) {
+  #isSucceeded(view, enriches) {
     // Users of which objects are read whole have cohorts written in too.
-    if (view.made < HEAVY || this.enriches || view.wide) return false;
+    if (view.made < HEAVY || enriches || view.wide) return false;
     const { succession } = this;
     if (succession === undefined || !succession.to.native.renew()) {
       if (++this.putOff > PUT_OFF) return false;
       if (succession !== undefined) succession.end();
       const next = new View(this.source.view());
-      this.succession = new Succession(view, next, this.tracks, () => this.#take(next));
+      this.succession = new Succession(view, next, this.tracks, () =>
+        this.source.safely(() => this.#take(next)),
+      );
     }
     view.native.hold();
     return true;

@@ -36,7 +36,7 @@ const COHORT = { cohortId: 'c', groupType: 'User' };
 const receive = () => {};
 const localClient = () => {
   const client = new native.LocalClient(/** @type {any} */ (SETTINGS), receive);
-  client.setFlags(FLAGS);
+  client.setFlags(FLAGS, client.flagsVersion);
   return client;
 };
 
@@ -58,7 +58,8 @@ const CALLS = {
   'LocalClient.view': () => local.view(),
   'LocalClient.flags_version': () => local.flagsVersion,
   'LocalClient.flags': () => local.flags(),
-  'LocalClient.set_flags': () => local.setFlags(FLAGS),
+  'LocalClient.set_flags': () => local.setFlags(FLAGS, 1),
+  'LocalClient.write_ahead': () => local.writeAhead(),
   'LocalClient.cohort_ids': () => local.cohortIds(),
   'LocalClient.cohort': () => local.cohort('c'),
   'LocalClient.cohort_members': () => local.cohortMembers('c'),

@@ -218,17 +218,40 @@ impl LocalClient {
         })
     }
 
-    /// Replaces the flags by a map of flags (JSON text), keeping the cohorts.
-    /// Returns one sentence for every flag that is left out or broken in part.
+    /// Replaces the flags of a version by a map of flags (JSON text), keeping the cohorts. Nothing is done, and nothing
+    /// returned, where others have come since.
     ///
     /// # Errors
     /// If the text is not a JSON object.
     #[napi]
-    pub fn set_flags(&self, env: &Env, #[napi(ts_arg_type = "string")] flags: JsText) -> Result<Vec<String>> {
+    pub fn set_flags(
+        &self,
+        env: &Env,
+        #[napi(ts_arg_type = "string")] flags: JsText,
+        version: f64,
+    ) -> Result<Option<WrittenFlags>> {
         contained(env, "LocalClient.set_flags", || {
-            Ok(write_flags(self.world(), &flags)?.iter().map(sentence).collect())
+            let update = update_of(&flags)?;
+            let problems = update.problems.iter().map(sentence).collect();
+            let written = self.world().replace_flags_of(version as u64, update);
+            Ok(written.map(|snapshot| WrittenFlags { version: snapshot.flags_epoch as f64, problems }))
         })?
     }
+
+    /// Flags have been written, and come by `set_flags` when they are evaluated, unless an update comes before.
+    #[napi]
+    pub fn write_ahead(&self, env: &Env) -> Result<()> {
+        contained(env, "LocalClient.write_ahead", || self.world().write_ahead())
+    }
+}
+
+/// Flags that have been written.
+#[napi(object)]
+pub struct WrittenFlags {
+    /// The version that they are.
+    pub version: f64,
+    /// One sentence for every flag that is left out or broken in part.
+    pub problems: Vec<String>,
 }
 
 /// What a core is made of.
@@ -242,10 +265,11 @@ fn core_parts(
 ) -> Result<Parts> {
     let world = Arc::new(World::new());
     if let Some(bootstrap) = bootstrap {
-        let problems = write_flags(&world, &bootstrap)?;
-        if !problems.is_empty() {
-            audience.log(LogLine::malformed(&problems));
+        let update = update_of(&bootstrap)?;
+        if !update.problems.is_empty() {
+            audience.log(LogLine::malformed(&update.problems));
         }
+        world.replace_flags(update);
     }
     let sync_parts = sync::Parts {
         transport,
@@ -260,12 +284,9 @@ fn core_parts(
 }
 
 /// Replaces the flags by a map of flags (JSON text), keeping the cohorts.
-fn write_flags(world: &World, flags: &JsText) -> Result<Vec<Problem>> {
-    let update = Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes()))
-        .map_err(|error| napi::Error::from_reason(format!("{}: {error}", error.code())))?;
-    let problems = update.problems.clone();
-    world.replace_flags(update);
-    Ok(problems)
+fn update_of(flags: &JsText) -> Result<Update> {
+    Update::from_map(Bytes::copy_from_slice(flags.0.as_bytes()))
+        .map_err(|error| napi::Error::from_reason(format!("{}: {error}", error.code())))
 }
 
 fn core_config(settings: LocalSettings) -> LocalConfig {

@@ -8,6 +8,8 @@
 // napi-derive registers nothing in test builds, so that all looks unused there.
 #![cfg_attr(test, allow(dead_code))]
 
+use std::time::Duration;
+
 mod cohorts;
 mod contain;
 mod cookie;
@@ -25,3 +27,10 @@ mod text;
 mod track;
 mod tracking;
 mod view;
+
+/// A time of JavaScript's. Longer than any process runs is a year; negative and not-a-number times are none at all.
+fn duration(millis: f64) -> Duration {
+    Duration::try_from_secs_f64((millis / 1e3).min(YEAR_SECONDS)).unwrap_or_default()
+}
+
+const YEAR_SECONDS: f64 = 365.0 * 86_400.0;

@@ -1,7 +1,6 @@
 //! The remote evaluation client.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use napi::bindgen_prelude::{FnArgs, Function, ObjectFinalize};
 use napi::{Env, Result};
@@ -9,6 +8,7 @@ use napi_derive::napi;
 
 use super::contain::{contained, contained_finally};
 use super::custom::{Desk, Order};
+use super::duration;
 use super::mailbox::{ErrorDescription, Mailbox, Message, Waiting};
 use super::runtime;
 use super::text::JsText;
@@ -77,13 +77,13 @@ impl RemoteClient {
             let config = RemoteConfig {
                 api_key: Secret::new(request.api_key),
                 server_url: request.server_url,
-                timeout: request.timeout_millis.map(millis),
+                timeout: request.timeout_millis.map(duration),
                 // A loop of `for (i = 0; i < retries; i++)`: a fraction counts as the next whole number.
                 retries: request.retries.ceil() as u32,
-                retry_timeout: request.retry_timeout_millis.map(millis),
+                retry_timeout: request.retry_timeout_millis.map(duration),
                 backoff: Backoff {
-                    min: millis(request.backoff_min_millis),
-                    max: millis(request.backoff_max_millis),
+                    min: duration(request.backoff_min_millis),
+                    max: duration(request.backoff_max_millis),
                     scalar: request.backoff_scalar,
                 },
             };
@@ -109,11 +109,6 @@ impl RemoteClient {
             self.waiting.rest(env);
         })
     }
-}
-
-/// Negative and not-a-number times are none at all.
-fn millis(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default()
 }
 
 fn message(event: RemoteEvent<'_>) -> Message {

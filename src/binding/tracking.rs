@@ -11,6 +11,7 @@ use napi_derive::napi;
 
 use super::contain::contained;
 use super::custom::Desk;
+use super::duration;
 use super::local::LocalClient;
 use super::providers::Provider;
 use super::runtime;
@@ -129,7 +130,7 @@ impl LocalClient {
     #[napi]
     pub fn drain(&self, env: &Env, bound_millis: f64) -> Result<()> {
         contained(env, "LocalClient.drain", || {
-            let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+            let bound = duration(bound_millis);
             self.client().tracker().pipelines().drain_blocking(bound);
         })
     }
@@ -141,7 +142,7 @@ impl LocalClient {
     #[napi]
     pub fn close(&self, env: &Env, timeout_millis: f64) -> Result<u32> {
         contained(env, "LocalClient.close", || {
-            let limit = Duration::try_from_secs_f64(timeout_millis / 1e3).unwrap_or_default();
+            let limit = duration(timeout_millis);
             self.promise(env, "close", self.client().close(limit))
         })?
     }
@@ -152,7 +153,7 @@ impl LocalClient {
 #[napi]
 pub fn drain_events(env: &Env, bound_millis: f64) -> Result<()> {
     contained(env, "drain_events", || {
-        let bound = Duration::try_from_secs_f64(bound_millis / 1e3).unwrap_or_default();
+        let bound = duration(bound_millis);
         let drainers = std::mem::take(&mut *DRAINERS.lock().unwrap_or_else(PoisonError::into_inner));
         if drainers.iter().any(|drainer| drainer.pending() > 0) {
             drain_blocking(&drainers, bound);
@@ -180,5 +181,6 @@ fn core_options(options: TrackingOptions) -> Options {
         max_queued_events: options.max_queued_events,
         spool_directory: options.spool_directory.map(Into::into),
         spool_max_bytes: options.spool_max_bytes,
+        has_transport: options.has_transport,
     }
 }

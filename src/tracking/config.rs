@@ -43,6 +43,8 @@ pub struct Options {
     pub spool_directory: Option<PathBuf>,
     /// Disk space of one pipeline of one process. Default 64 MiB.
     pub spool_max_bytes: Option<f64>,
+    /// The caller sends events itself, to whatever the endpoint says.
+    pub has_transport: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -207,7 +209,7 @@ impl Checker {
             let zone = self.zone(options.server_zone.as_deref(), client_zone);
             return Some(Endpoint { url: default_url(zone, options.use_batch), is_default: true });
         };
-        if !is_http(url) {
+        if !is_http(url) && !options.has_transport {
             self.warn("serverUrl does not begin with http:// or https://: events are dropped");
             return None;
         }
