@@ -2,6 +2,8 @@
 
 /** Differences from upstream that no other spec holds, each beside what upstream does. */
 
+const { AsyncLocalStorage } = require('node:async_hooks');
+const http = require('node:http');
 const test = require('ava');
 const upstream = require('@amplitude/experiment-node-server');
 const ours = require('..');
@@ -175,6 +177,62 @@ test('the members of a cohort are those that it had when it was put, and texts',
     { ids: ['z', 'c'], found: [true, true, false, true, true] },
     { ids: ['c', 'z'], found: [true, false, false, false, true] },
   ]);
+});
+
+/** A server that fails, and what a client of each package comes to who asks it. */
+async function failing(t) {
+  const server = http.createServer((_, response) => response.writeHead(500).end());
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  t.teardown(() => (server.closeAllConnections(), server.close()));
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+test.serial("what catches Node's requests sees those of an agent alone", async (t) => {
+  const serverUrl = await failing(t);
+  const { request } = http;
+  let seen = 0;
+  http.request = (...given) => (seen++, request(...given));
+  try {
+    const counts = [];
+    for (const [{ RemoteEvaluationClient }, more] of [
+      [upstream, {}],
+      [ours, {}],
+      [ours, { httpAgent: new http.Agent() }],
+    ]) {
+      seen = 0;
+      const client = new RemoteEvaluationClient('k', {
+        serverUrl,
+        fetchRetries: 0,
+        loggerProvider: silent,
+        ...more,
+      });
+      await t.throwsAsync(client.fetchV2({}));
+      counts.push(seen);
+    }
+    t.deepEqual(counts, [1, 0, 1]);
+  } finally {
+    http.request = request;
+  }
+});
+
+test('a line from the background has no asynchronous context', async (t) => {
+  const serverUrl = await failing(t);
+  const context = new AsyncLocalStorage();
+  const contexts = [];
+  for (const { RemoteEvaluationClient } of [upstream, ours]) {
+    const seen = new Set();
+    const loggerProvider = { ...silent, error: () => seen.add(context.getStore()) };
+    const client = new RemoteEvaluationClient('k', { serverUrl, fetchRetries: 0, loggerProvider });
+    await context.run('caller', () => t.throwsAsync(client.fetchV2({})));
+    contexts.push([...seen]);
+  }
+  t.deepEqual(contexts, [['caller'], [undefined]]);
+});
+
+test("files of the original's inside are not there", (t) => {
+  const inside = 'dist/src/local/streamer';
+  t.truthy(require(`@amplitude/experiment-node-server/${inside}`));
+  t.throws(() => require(`../${inside}`), { code: 'MODULE_NOT_FOUND' });
 });
 
 test('flags are evaluated as they were put, whatever getAllCached has been replaced by', (t) => {
