@@ -37,17 +37,10 @@ function send({ url, method, headers = [], body }, httpAgent, onResponse, onErro
  */
 function requestThroughNode(order, httpAgent, done) {
   const { id } = order;
-  const failed = (/** @type {any} */ error) => {
+  const failed = (/** @type {unknown} */ error) => {
     done();
-    remember(error.message, error);
-    native.settleRequest(
-      id,
-      undefined,
-      undefined,
-      undefined,
-      error.message,
-      error.code && String(error.code),
-    );
+    const { message, code } = remember(error);
+    native.settleRequest(id, undefined, undefined, undefined, message, code);
   };
   try {
     const request = send(

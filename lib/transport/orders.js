@@ -63,16 +63,8 @@ async function requestThroughClient(httpClient, { id, url, method, headers, body
  * @param {unknown} error
  */
 function fail(id, error) {
-  const { message, code } = /** @type {any} */ (error instanceof Error ? error : new Error(String(error)));
-  remember(message, error);
-  native.settleRequest(
-    id,
-    undefined,
-    undefined,
-    undefined,
-    message,
-    code === undefined ? code : String(code),
-  );
+  const { message, code } = remember(error);
+  native.settleRequest(id, undefined, undefined, undefined, message, code);
 }
 
 /**

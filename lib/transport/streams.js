@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('../native');
+const { describe, textOf } = require('./causes');
 const { headersOf } = require('./orders');
 
 /**
@@ -32,7 +33,7 @@ function takeStreamOrders(factory) {
     try {
       open.set(id, listen(factory, order, close));
     } catch (error) {
-      native.streamFailed(id, undefined, error instanceof Error ? error.message : String(error));
+      native.streamFailed(id, undefined, describe(error).message);
     }
   };
   take.hasRef = () => false;
@@ -52,7 +53,7 @@ function listen(factory, { id, url, headers }, close) {
   source.onerror = (event) => {
     const { status, message } = event || {};
     close();
-    native.streamFailed(id, Number.isInteger(status) ? status : undefined, String(message));
+    native.streamFailed(id, Number.isInteger(status) ? status : undefined, textOf(message));
   };
   source.onmessage = (event) => {
     native.streamOpened(id);

@@ -1,0 +1,191 @@
+'use strict';
+
+/** Parts that a caller brings and that misbehave: whatever they do, it disturbs nobody else, and what waits for them ends. */
+
+const https = require('node:https');
+const { Duplex } = require('node:stream');
+const test = require('ava');
+const ours = require('..');
+const { silent, flag } = require('./support/outcome');
+const { FLAGS, bootstrapOf, quiet } = require('./support/tracked');
+
+const PATIENCE_MILLIS = 30_000;
+
+const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+
+/** What a promise comes to, if it does in good time. */
+async function ended(promise) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => resolve({ pending: true }), PATIENCE_MILLIS);
+  });
+  const end = promise.then(
+    () => ({ resolved: true }),
+    (error) => ({ rejected: error }),
+  );
+  const outcome = await Promise.race([end, late]);
+  clearTimeout(timer);
+  return outcome;
+}
+
+async function until(check) {
+  const end = Date.now() + PATIENCE_MILLIS;
+  while (!check() && Date.now() < end) await pause(5);
+  return check();
+}
+
+function clientOf(t, config, httpClient, factory) {
+  const client = new ours.LocalEvaluationClient(
+    'key',
+    { loggerProvider: silent, ...config },
+    undefined,
+    httpClient,
+    factory,
+  );
+  t.teardown(() => client.stop());
+  return client;
+}
+
+const withMessage = (message) => Object.defineProperty(new Error('x'), 'message', { value: message });
+
+/** What nobody expects to be thrown, made anew each time. */
+const ODD = {
+  'an object without a prototype': () => Object.create(null),
+  'an error whose message is an object': () => withMessage({ detail: 'no' }),
+  'an error whose message is an object without a prototype': () => withMessage(Object.create(null)),
+  'an error whose message is a number': () => withMessage(503),
+  'an error whose message is undefined': () => withMessage(undefined),
+  'an error whose message is null': () => withMessage(null),
+  'an error whose message cannot be read': () =>
+    Object.defineProperty(new Error('x'), 'message', {
+      get() {
+        throw new Error('mine');
+      },
+    }),
+  'an error whose code is an object': () =>
+    Object.assign(new Error('with a code'), { code: Object.create(null) }),
+  'an error whose code is 0': () => Object.assign(new Error('with no code'), { code: 0 }),
+  'a text': () => 'text',
+  'a symbol': () => Symbol('odd'),
+  undefined: () => undefined,
+  null: () => null,
+};
+
+// Errors are found again by what they say, and these say the same: one after the other.
+for (const [what, make] of Object.entries(ODD)) {
+  test.serial(`an HTTP client that rejects with ${what}: start rejects with the same`, async (t) => {
+    const thrown = make();
+    const client = clientOf(t, {}, { request: () => Promise.reject(thrown) });
+    const { rejected } = await ended(client.start());
+    t.true(Object.is(rejected, thrown));
+  });
+
+  test(`an event source factory that throws ${what}: flags are polled`, async (t) => {
+    const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
+    const factory = () => {
+      throw make();
+    };
+    const config = { streamUpdates: true, streamFlagConnTimeoutMillis: 2 * PATIENCE_MILLIS };
+    const client = clientOf(t, config, httpClient, factory);
+    t.deepEqual(await ended(client.start()), { resolved: true });
+    t.deepEqual(Object.keys(client.evaluateV2({ user_id: 'u' })), ['polled']);
+  });
+
+  test(`an event source that fails with ${what} for a message: flags are polled`, async (t) => {
+    const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
+    const complaints = [];
+    const factory = () => {
+      const source = { close() {} };
+      setImmediate(() => {
+        try {
+          source.onerror({ message: make() });
+        } catch (error) {
+          complaints.push(error);
+        }
+      });
+      return source;
+    };
+    const config = { streamUpdates: true, streamFlagConnTimeoutMillis: 2 * PATIENCE_MILLIS };
+    const client = clientOf(t, config, httpClient, factory);
+    t.deepEqual(await ended(client.start()), { resolved: true });
+    t.deepEqual(complaints, []);
+  });
+
+  test(`a transport of events that rejects with ${what}: the events are tried again`, async (t) => {
+    let sends = 0;
+    const transportProvider = {
+      send: async () => {
+        if (++sends === 1) throw make();
+        return { status: 'success', statusCode: 200, body: {} };
+      },
+    };
+    const client = clientOf(t, {
+      bootstrap: bootstrapOf(FLAGS),
+      exposureConfig: { apiKey: 'api', transportProvider, flushIntervalMillis: 20, loggerProvider: quiet },
+    });
+    client.evaluateV2({ user_id: 'u' }, undefined, { tracksExposure: true });
+    t.deepEqual(await ended(client.flush()), { resolved: true });
+    t.is(sends, 2);
+    await client.close({ timeoutMillis: 0 });
+  });
+
+  for (const mode of ['poll', 'stream']) {
+    test.serial(`${mode}: an agent that throws ${what}: start rejects with the same`, async (t) => {
+      const thrown = make();
+      const client = through(t, mode, () => {
+        throw thrown;
+      });
+      const { rejected } = await ended(client.start());
+      t.true(Object.is(rejected, thrown));
+    });
+  }
+}
+
+/** A client whose agent makes its connections so, in vain or not. */
+function through(t, mode, createConnection) {
+  const httpAgent = Object.assign(new https.Agent(), { createConnection });
+  const url = 'https://127.0.0.1:1';
+  return clientOf(t, {
+    serverUrl: url,
+    streamServerUrl: url,
+    streamUpdates: mode === 'stream',
+    streamFlagConnTimeoutMillis: 2 * PATIENCE_MILLIS,
+    httpAgent,
+  });
+}
+
+for (const mode of ['poll', 'stream']) {
+  for (const [what, thrown] of [
+    ['an error whose code is a number', Object.assign(new Error('proxy says 407'), { code: 407 })],
+    ['an error whose message is an object', withMessage({ detail: 'no' })],
+    ['a text', 'the proxy says no'],
+  ]) {
+    test.serial(`${mode}: an agent that calls back with ${what}: start rejects with the same`, async (t) => {
+      const client = through(t, mode, (_, back) => void setImmediate(back, thrown));
+      const { rejected } = await ended(client.start());
+      t.is(rejected, thrown);
+    });
+  }
+
+  test(`${mode}: an agent may give any duplex stream`, async (t) => {
+    const body = JSON.stringify([flag(mode)]);
+    const answers = {
+      poll: `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      stream: `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: ${body}\n\n`,
+    };
+    const client = through(t, mode, () => {
+      let hasAnswered = false;
+      const connection = new Duplex({
+        read() {},
+        write(chunk, encoding, done) {
+          done();
+          if (!hasAnswered) setImmediate(() => connection.push(answers[mode]));
+          hasAnswered = true;
+        },
+      });
+      return connection;
+    });
+    t.deepEqual(await ended(client.start()), { resolved: true });
+    t.deepEqual(Object.keys(client.evaluateV2({ user_id: 'u' })), [mode]);
+  });
+}
