@@ -189,3 +189,31 @@ for (const mode of ['poll', 'stream']) {
     t.deepEqual(Object.keys(client.evaluateV2({ user_id: 'u' })), [mode]);
   });
 }
+
+test('an event source that fails while its listeners are set is closed', async (t) => {
+  let closed = 0;
+  const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
+  const factory = () => ({
+    close: () => void closed++,
+    set onerror(listener) {
+      listener({ status: 503 });
+    },
+  });
+  const client = clientOf(t, { streamUpdates: true }, httpClient, factory);
+  t.deepEqual(await ended(client.start()), { resolved: true });
+  t.is(closed, 1);
+});
+
+test('an event source that refuses a listener is closed', async (t) => {
+  let closed = 0;
+  const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
+  const factory = () => ({
+    close: () => void closed++,
+    set onmessage(listener) {
+      throw new Error('mine');
+    },
+  });
+  const client = clientOf(t, { streamUpdates: true }, httpClient, factory);
+  t.deepEqual(await ended(client.start()), { resolved: true });
+  t.is(closed, 1);
+});
