@@ -2,11 +2,15 @@
 
 /** Parts that a caller brings and that misbehave: whatever they do, it disturbs nobody else, and what waits for them ends. */
 
+const { once } = require('node:events');
+const http = require('node:http');
 const https = require('node:https');
-const { Duplex } = require('node:stream');
+const { Duplex, Readable } = require('node:stream');
+const { pipeline } = require('node:stream/promises');
 const test = require('ava');
 const ours = require('..');
-const { silent, flag } = require('./support/outcome');
+const { requestThroughNode } = require('../lib/transport/node-http');
+const { silent, flag, members, USER_COHORTS } = require('./support/outcome');
 const { FLAGS, bootstrapOf, quiet } = require('./support/tracked');
 
 const PATIENCE_MILLIS = 30_000;
@@ -216,4 +220,99 @@ test('an event source that refuses a listener is closed', async (t) => {
   const client = clientOf(t, { streamUpdates: true }, httpClient, factory);
   t.deepEqual(await ended(client.start()), { resolved: true });
   t.is(closed, 1);
+});
+
+test('a request through an agent that fails at once leaves nothing behind', async (t) => {
+  const order = { id: 0, kind: 'request', method: 'GET', headers: [] };
+  const httpAgent = Object.assign(new https.Agent(), {
+    createConnection() {
+      throw new Error('mine');
+    },
+  });
+  for (const url of ['no URL', 'https://127.0.0.1:1']) {
+    const open = new Map();
+    requestThroughNode({ ...order, url }, httpAgent, open);
+    t.true(await until(() => open.size === 0), url);
+  }
+});
+
+test('requests through an agent are closed, or have an answer, and leave nothing behind', async (t) => {
+  const url = await serve(t, (request, response) => {
+    if (request.url === '/answered') response.end('{}');
+  });
+  const order = (path) => ({ id: 0, kind: 'request', method: 'GET', headers: [], url: `${url}${path}` });
+  const open = new Map();
+  requestThroughNode(order('/answered'), new https.Agent(), open);
+  t.is(open.size, 1);
+  t.true(await until(() => open.size === 0));
+  requestThroughNode(order('/silent'), new https.Agent(), open);
+  open.get(0).close();
+  t.true(await until(() => open.size === 0));
+});
+
+const MEBIBYTE = 1024 * 1024;
+const SPACES = Buffer.alloc(MEBIBYTE, ' ');
+
+/** A server that answers so until the test is over. */
+async function serve(t, answer) {
+  const server = http.createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** Writes a body after so many spaces, and says whether it could. */
+function write(response, mebibytes, body) {
+  const pieces = [...Array(mebibytes).fill(SPACES), body];
+  return pipeline(Readable.from(pieces), response).then(
+    () => true,
+    () => false,
+  );
+}
+
+test('an answer through an agent has a bound, as one without has', async (t) => {
+  for (const httpAgent of [undefined, new https.Agent()]) {
+    const written = [];
+    const answers = [
+      (response) => write(response, 63, Buffer.concat([SPACES.subarray(2), Buffer.from('{}')])),
+      (response) => write(response, 64, '{}'),
+      (response) => write(response, 1000, '{}'),
+    ];
+    const serverUrl = await serve(t, async (request, response) => {
+      written.push(await answers[written.length](response));
+    });
+    const client = new ours.RemoteEvaluationClient('key', {
+      serverUrl,
+      httpAgent,
+      fetchTimeoutMillis: 2 * PATIENCE_MILLIS,
+      fetchRetries: 0,
+      loggerProvider: silent,
+    });
+    t.deepEqual(await ended(client.fetchV2({ user_id: 'u' })), { resolved: true });
+    for (const how of ['a little too large', 'endless']) {
+      const { rejected } = await ended(client.fetchV2({ user_id: 'u' }));
+      t.is(rejected && rejected.code, 'ERR_BODY_TOO_LARGE', how);
+      t.is(rejected.message, 'response is too large');
+      t.true(await until(() => written.length === (how === 'endless' ? 3 : 2)));
+    }
+    t.false(written[2], 'it is not read to its end');
+  }
+});
+
+test('a cohort through an agent may be larger than other answers', async (t) => {
+  const cohort = { cohortId: 'c1', groupType: 'User', lastModified: 1, size: 1, memberIds: ['ada'] };
+  const serverUrl = await serve(t, (request, response) => {
+    if (request.url.includes('/cohort/')) void write(response, 65, JSON.stringify(cohort));
+    else response.end(JSON.stringify([flag('targeted', { segments: [members(USER_COHORTS, ['c1'])] })]));
+  });
+  const client = clientOf(t, {
+    serverUrl,
+    httpAgent: new https.Agent(),
+    cohortSyncConfig: { apiKey: 'api', secretKey: 'secret', cohortServerUrl: serverUrl },
+  });
+  t.deepEqual(await ended(client.start()), { resolved: true });
+  t.is(client.evaluateV2({ user_id: 'ada' }).targeted.key, 'on');
 });

@@ -28,10 +28,7 @@ function takeOrders({ httpAgent, httpClient }) {
     } else if (httpClient !== undefined) {
       requestThroughClient(httpClient, order);
     } else {
-      open.set(
-        id,
-        requestThroughNode(order, httpAgent, () => open.delete(id)),
-      );
+      requestThroughNode(order, httpAgent, open);
     }
   };
   // Asked by tools that look for what keeps a process alive.
