@@ -316,3 +316,174 @@ test('a cohort through an agent may be larger than other answers', async (t) => 
   t.deepEqual(await ended(client.start()), { resolved: true });
   t.is(client.evaluateV2({ user_id: 'ada' }).targeted.key, 'on');
 });
+
+const NEEDY = (...ids) => ({ needy: flag('needy', { segments: [members(USER_COHORTS, ids)] }) });
+const PLAIN = { plain: flag('plain') };
+
+/** Something that a test ends when it is time. */
+function deferred() {
+  const parts = {};
+  parts.promise = new Promise((resolve) => (parts.resolve = resolve));
+  return parts;
+}
+
+/**
+ * A poller whose fetches are answered one after the other, by flags or promises of them, and with the last for good; and whose
+ * cohorts are had when these promises resolve, or at once.
+ */
+function polling(t, { answers, cohorts = {}, interval = 3_600_000, cache, Poller = ours.FlagConfigPoller }) {
+  let fetches = 0;
+  const fetcher = { fetch: async () => answers[Math.min(fetches++, answers.length - 1)] };
+  const cohortFetcher = {
+    async fetch(cohortId) {
+      await cohorts[cohortId];
+      return { cohortId, groupType: 'User', size: 1, lastModified: 1, memberIds: new Set(['ada']) };
+    },
+  };
+  const storage = new ours.LocalEvaluationClient('key', { loggerProvider: silent }).cohortStorage;
+  const own = cache || new ours.InMemoryFlagConfigCache();
+  const poller = new Poller(fetcher, own, storage, cohortFetcher, interval, 5, silent);
+  t.teardown(() => poller.stop());
+  const flags = () => Object.keys(own.getAllCached()).join();
+  const stored = () => [...storage.getAllCohortIds()].sort().join();
+  return { poller, flags, stored, fetches: () => fetches };
+}
+
+const NEVER = new Promise(() => {});
+
+test('a poller: a cohort that never comes holds up neither later updates nor the next start', async (t) => {
+  const answers = [PLAIN, NEEDY('c1'), { later: flag('later') }];
+  const { poller, flags, fetches } = polling(t, { answers, cohorts: { c1: NEVER }, interval: 20 });
+  t.deepEqual(await ended(poller.start()), { resolved: true });
+  t.true(await until(() => flags() === 'later'));
+  t.true(fetches() >= 3);
+  poller.stop();
+  t.deepEqual(await ended(poller.start()), { resolved: true });
+});
+
+test('a poller: a write that never ends does not hold up the next start', async (t) => {
+  const cache = new ours.InMemoryFlagConfigCache();
+  let clears = 0;
+  cache.clear = () => (++clears === 2 ? NEVER : Promise.resolve());
+  const { poller } = polling(t, { answers: [PLAIN], cache });
+  t.deepEqual(await ended(poller.start()), { resolved: true });
+  void poller.update();
+  t.true(await until(() => clears === 2));
+  poller.stop();
+  t.deepEqual(await ended(poller.start()), { resolved: true });
+  t.is(clears, 3);
+});
+
+test('a poller: flags whose cohorts come late do not replace those that were asked for later', async (t) => {
+  const cohort = deferred();
+  const { poller, flags, stored } = polling(t, {
+    answers: [NEEDY('c1'), PLAIN],
+    cohorts: { c1: cohort.promise },
+  });
+  const told = [];
+  const first = poller.update(async () => void told.push('first'));
+  const second = poller.update(async () => void told.push('second'));
+  t.deepEqual(await ended(second), { resolved: true });
+  t.is(flags(), 'plain');
+  cohort.resolve();
+  t.deepEqual(await ended(first), { resolved: true });
+  t.is(flags(), 'plain');
+  t.deepEqual(told, ['second', 'first']);
+  t.deepEqual(await ended(poller.update()), { resolved: true });
+  t.is(stored(), '');
+});
+
+test('a poller: flags that come late themselves do not either', async (t) => {
+  const late = deferred();
+  const { poller, flags } = polling(t, { answers: [late.promise, PLAIN] });
+  const first = poller.update();
+  t.deepEqual(await ended(poller.update()), { resolved: true });
+  late.resolve({ late: flag('late') });
+  t.deepEqual(await ended(first), { resolved: true });
+  t.is(flags(), 'plain');
+});
+
+test('a poller: an update leaves the cohorts that a later one has already', async (t) => {
+  const late = deferred();
+  const cohort = deferred();
+  const { poller, flags, stored } = polling(t, {
+    answers: [late.promise, NEEDY('c1', 'c2')],
+    cohorts: { c2: cohort.promise },
+  });
+  const first = poller.update();
+  const second = poller.update();
+  t.true(await until(() => stored() === 'c1'));
+  late.resolve(PLAIN);
+  t.deepEqual(await ended(first), { resolved: true });
+  t.is(flags(), 'plain');
+  t.is(stored(), 'c1');
+  cohort.resolve();
+  t.deepEqual(await ended(second), { resolved: true });
+  t.is(flags(), 'needy');
+  t.is(stored(), 'c1,c2');
+});
+
+test('a poller: the interval asks whatever update has become', async (t) => {
+  let overridden = 0;
+  class Poller extends ours.FlagConfigPoller {
+    async update(...parameters) {
+      overridden++;
+      return super.update(...parameters);
+    }
+  }
+  const { poller, fetches } = polling(t, { answers: [PLAIN], interval: 20, Poller });
+  const told = async () => {};
+  await poller.start(told);
+  t.true(await until(() => overridden >= 2 && fetches() >= 3));
+  const given = [];
+  poller.update = async (...parameters) => void given.push(parameters);
+  t.true(await until(() => given.length > 0));
+  t.deepEqual(given[0], [told]);
+});
+
+test('a poller: an update of the interval that is under way at a stop is not installed; one of a caller is', async (t) => {
+  const late = deferred();
+  const cache = new ours.InMemoryFlagConfigCache();
+  const written = [];
+  cache.putAll = async (flags) => void written.push(...Object.keys(flags));
+  const { poller, fetches } = polling(t, { answers: [PLAIN, late.promise], interval: 20, cache });
+  await poller.start();
+  t.true(await until(() => fetches() >= 2));
+  const own = poller.update();
+  poller.stop();
+  late.resolve({ late: flag('late') });
+  t.deepEqual(await ended(own), { resolved: true });
+  t.deepEqual(written, ['plain', 'late']);
+});
+
+test('a poller: a stop in the middle of a write leaves the cache whole', async (t) => {
+  const cache = new ours.InMemoryFlagConfigCache();
+  const { clear } = cache;
+  let clears = 0;
+  cache.clear = async () => {
+    await clear.call(cache);
+    if (++clears === 2) poller.stop();
+  };
+  const { poller, flags } = polling(t, { answers: [PLAIN], interval: 20, cache });
+  await poller.start();
+  t.true(await until(() => clears === 2 && flags() === 'plain'));
+  t.is(poller.poller, undefined);
+});
+
+test('a poller: a write that ends late leaves what has been written since', async (t) => {
+  const cache = new ours.InMemoryFlagConfigCache();
+  const { clear } = cache;
+  const late = deferred();
+  let clears = 0;
+  cache.clear = async () => {
+    await clear.call(cache);
+    if (++clears === 1) await late.promise;
+  };
+  const { poller, flags } = polling(t, { answers: [{ old: flag('old') }, PLAIN], cache });
+  const first = poller.update();
+  t.true(await until(() => clears === 1));
+  t.deepEqual(await ended(poller.start()), { resolved: true });
+  late.resolve();
+  t.deepEqual(await ended(first), { resolved: true });
+  t.is(flags(), 'plain');
+});
