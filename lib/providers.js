@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('./native');
+const { describe } = require('./transport/causes');
 
 /**
  * A caller's own way of sending events (`transportProvider`) and of keeping those that are not delivered
@@ -41,7 +42,7 @@ function takeProviderOrders({ exposureConfig, assignmentConfig }) {
       else if (kind === 'load') settle(id, { status: 200, body: await load(storageProvider, order) });
       else settle(id, { status: 200, body: await save(storageProvider, order) });
     } catch (error) {
-      native.settleRequest(id, undefined, undefined, undefined, messageOf(error));
+      native.settleRequest(id, undefined, undefined, undefined, describe(error).message);
     }
   };
   // Asked by tools that look for what keeps a process alive.
@@ -112,11 +113,6 @@ async function save(provider, { key, body }) {
 /** @param {Uint8Array | undefined} body */
 function parsed(body) {
   return JSON.parse(Buffer.from(body || []).toString());
-}
-
-/** @param {unknown} error */
-function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
 }
 
 module.exports = { takeProviderOrders };

@@ -13,13 +13,20 @@ const KEPT = 16;
 const causes = new Map();
 
 /**
- * @param {string} message what the native side is told
- * @param {unknown} cause whatever was thrown
+ * @typedef {{ message: string, code: string | undefined }} Description what the native side is told of a failure
  */
-function remember(message, cause) {
+
+/**
+ * @param {unknown} cause whatever was thrown
+ * @returns {Description}
+ */
+function remember(cause) {
+  const description = describe(cause);
+  const { message } = description;
   causes.delete(message);
   causes.set(message, cause);
   if (causes.size > KEPT) causes.delete(/** @type {string} */ (causes.keys().next().value));
+  return description;
 }
 
 /**
@@ -30,4 +37,40 @@ function recall(message) {
   return causes.has(message) ? { cause: causes.get(message) } : undefined;
 }
 
-module.exports = { remember, recall };
+/**
+ * Callers' parts may throw anything: what has no message is itself the message.
+ * @param {unknown} cause
+ * @returns {Description}
+ */
+function describe(cause) {
+  const [message, code] = ['message', 'code'].map((name) => memberOf(cause, name));
+  return {
+    message: textOf(message === undefined ? cause : message),
+    code: code === undefined ? undefined : textOf(code),
+  };
+}
+
+/**
+ * @param {any} value
+ * @param {string} name
+ * @returns {unknown} nothing, where there is none or it cannot be read
+ */
+function memberOf(value, name) {
+  try {
+    const member = value[name];
+    return member === null ? undefined : member;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {unknown} value */
+function textOf(value) {
+  try {
+    return String(value);
+  } catch {
+    return 'unknown error';
+  }
+}
+
+module.exports = { remember, recall, describe, textOf };

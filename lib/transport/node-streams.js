@@ -1,7 +1,7 @@
 'use strict';
 
 const native = require('../native');
-const { remember } = require('./causes');
+const { remember, describe } = require('./causes');
 const { send } = require('./node-http');
 
 /**
@@ -46,13 +46,14 @@ function takeAgentStreamOrders(httpAgent) {
  */
 function connect(order, httpAgent, open, redirects) {
   const { id } = order;
-  const failed = (/** @type {any} */ error) => {
-    remember(error.message, error);
-    fail(open, id, undefined, error.message, error.code);
+  const failed = (/** @type {unknown} */ error) => {
+    const { message, code } = remember(error);
+    fail(open, id, undefined, message, code);
   };
   try {
     const request = send(order, httpAgent, answered, failed);
-    request.on('socket', (socket) => socket.unref());
+    // An agent may give any duplex stream.
+    request.on('socket', (socket) => socket.unref && socket.unref());
     open.set(id, request);
   } catch (error) {
     failed(error);
@@ -81,7 +82,10 @@ function read(response, open, id) {
   response.on('data', (chunk) => native.streamBytes(id, chunk));
   response.on('end', () => fail(open, id, undefined, 'stream ended', 'ERR_STREAM_ENDED'));
   response.on('aborted', () => fail(open, id, undefined, 'aborted', 'ECONNRESET'));
-  response.on('error', (error) => fail(open, id, undefined, error.message, /** @type {any} */ (error).code));
+  response.on('error', (error) => {
+    const { message, code } = describe(error);
+    fail(open, id, undefined, message, code);
+  });
 }
 
 /**

@@ -28,10 +28,7 @@ function takeOrders({ httpAgent, httpClient }) {
     } else if (httpClient !== undefined) {
       requestThroughClient(httpClient, order);
     } else {
-      open.set(
-        id,
-        requestThroughNode(order, httpAgent, () => open.delete(id)),
-      );
+      requestThroughNode(order, httpAgent, open);
     }
   };
   // Asked by tools that look for what keeps a process alive.
@@ -63,16 +60,8 @@ async function requestThroughClient(httpClient, { id, url, method, headers, body
  * @param {unknown} error
  */
 function fail(id, error) {
-  const { message, code } = /** @type {any} */ (error instanceof Error ? error : new Error(String(error)));
-  remember(message, error);
-  native.settleRequest(
-    id,
-    undefined,
-    undefined,
-    undefined,
-    message,
-    code === undefined ? code : String(code),
-  );
+  const { message, code } = remember(error);
+  native.settleRequest(id, undefined, undefined, undefined, message, code);
 }
 
 /**

@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('../native');
+const { describe, textOf } = require('./causes');
 const { headersOf } = require('./orders');
 
 /**
@@ -30,9 +31,10 @@ function takeStreamOrders(factory) {
     };
     if (kind === 'close') return close();
     try {
-      open.set(id, listen(factory, order, close));
+      listen(factory, order, (source) => open.set(id, source), close);
     } catch (error) {
-      native.streamFailed(id, undefined, error instanceof Error ? error.message : String(error));
+      close();
+      native.streamFailed(id, undefined, describe(error).message);
     }
   };
   take.hasRef = () => false;
@@ -42,17 +44,20 @@ function takeStreamOrders(factory) {
 /**
  * @param {import('../../index').StreamEventSourceFactory} factory
  * @param {Order} order
- * @param {() => void} close
+ * @param {(source: import('../../index').StreamEventSource) => void} keep
+ * @param {() => void} close closes what is kept
  */
-function listen(factory, { id, url, headers }, close) {
+function listen(factory, { id, url, headers }, keep, close) {
   const { Authorization, 'X-Amp-Exp-Library': library } = headersOf(headers);
   // An event source says by itself what it accepts and that nothing is to be cached.
   const params = { headers: { Authorization, 'X-Amp-Exp-Library': library } };
   const source = factory(/** @type {string} */ (url), params);
+  // One may fail as soon as somebody listens.
+  keep(source);
   source.onerror = (event) => {
     const { status, message } = event || {};
     close();
-    native.streamFailed(id, Number.isInteger(status) ? status : undefined, String(message));
+    native.streamFailed(id, Number.isInteger(status) ? status : undefined, textOf(message));
   };
   source.onmessage = (event) => {
     native.streamOpened(id);
@@ -61,7 +66,6 @@ function listen(factory, { id, url, headers }, close) {
   source.onopen = (event) => {
     if (event && event.type === 'open') native.streamOpened(id);
   };
-  return source;
 }
 
 module.exports = { takeStreamOrders };
