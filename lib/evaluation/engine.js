@@ -95,9 +95,9 @@ class Engine {
         if (status >= Status.Noted || unreadable.found !== undefined) this.#note(view, status);
         return selection;
       }
-      this.#renew(enriches);
+      const next = this.#renew(enriches);
       // Its cohorts are those of the flags before. Who changes flags while he enriches would have no end.
-      if (enriches && round < ENRICHED) plain = plainUser(this.enrich(user));
+      if (enriches && next !== view && round < ENRICHED) plain = plainUser(this.enrich(user));
     }
   }
 
