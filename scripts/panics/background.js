@@ -262,9 +262,9 @@ const SCENARIOS = {
   'line.closed': dropped(bare),
   discard: dropped(() => {
     const client = bare();
-    client.setFlags(MANY);
+    client.setFlags(MANY, client.flagsVersion);
     const view = client.view();
-    client.setFlags('{}');
+    client.setFlags('{}', client.flagsVersion);
     view.select(undefined, new Uint32Array(2000));
   }),
 };
