@@ -194,33 +194,33 @@ for (const mode of ['poll', 'stream']) {
   });
 }
 
-test('an event source that fails while its listeners are set is closed', async (t) => {
-  let closed = 0;
-  const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
-  const factory = () => ({
-    close: () => void closed++,
-    set onerror(listener) {
-      listener({ status: 503 });
+for (const [name, listeners] of [
+  [
+    'fails while its listeners are set',
+    {
+      set onerror(listener) {
+        listener({ status: 503 });
+      },
     },
-  });
-  const client = clientOf(t, { streamUpdates: true }, httpClient, factory);
-  t.deepEqual(await ended(client.start()), { resolved: true });
-  t.is(closed, 1);
-});
-
-test('an event source that refuses a listener is closed', async (t) => {
-  let closed = 0;
-  const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
-  const factory = () => ({
-    close: () => void closed++,
-    set onmessage(listener) {
-      throw new Error('mine');
+  ],
+  [
+    'refuses a listener',
+    {
+      set onmessage(listener) {
+        throw new Error('mine');
+      },
     },
+  ],
+]) {
+  test(`an event source that ${name} is closed`, async (t) => {
+    let closed = 0;
+    const httpClient = { request: async () => ({ status: 200, body: JSON.stringify([flag('polled')]) }) };
+    const factory = () => Object.assign(Object.create(listeners), { close: () => void closed++ });
+    const client = clientOf(t, { streamUpdates: true }, httpClient, factory);
+    t.deepEqual(await ended(client.start()), { resolved: true });
+    t.is(closed, 1);
   });
-  const client = clientOf(t, { streamUpdates: true }, httpClient, factory);
-  t.deepEqual(await ended(client.start()), { resolved: true });
-  t.is(closed, 1);
-});
+}
 
 test('a request through an agent that fails at once leaves nothing behind', async (t) => {
   const order = { id: 0, kind: 'request', method: 'GET', headers: [] };

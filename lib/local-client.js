@@ -2,7 +2,7 @@
 
 const { cohortIds } = require('./cohort-ids');
 const { populateLocalConfig } = require('./config');
-const { GROUP_PROPERTIES, hidesIdentity } = require('./evaluation/context');
+const { hidesIdentity, inheritGroups } = require('./evaluation/context');
 const { Engine } = require('./evaluation/engine');
 const { InMemoryFlagConfigCache } = require('./flag-config-cache');
 const { InMemoryCohortStorage } = require('./cohort-storage');
@@ -308,10 +308,7 @@ function isOverridden(client) {
  * @param {any} user
  */
 function enriched(client, user) {
-  const copy = { ...user };
-  for (const name of GROUP_PROPERTIES) {
-    if (copy[name] === undefined && user[name] !== undefined) copy[name] = user[name];
-  }
+  const copy = inheritGroups({ ...user }, user);
   const hides = hidesIdentity(user, copy);
   // Cohorts are looked up by it, and it is not the user's own.
   if (hides) copy.user_id = user.user_id;

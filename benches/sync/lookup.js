@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The evaluation bench with a large cohort where it has small ones, which every other user is a member of, against the
+ * The evaluation bench with a large cohort beside its small ones, which every other user is a member of, against the
  * package that this one replaces; and the time of a lookup. Exits with 1 where a goal is missed.
  */
 

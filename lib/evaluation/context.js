@@ -34,11 +34,23 @@ function plainUser(user) {
     const prototype = Object.getPrototypeOf(user);
     if (prototype === Object.prototype || prototype === null) return user;
   }
-  const plain = Object.assign(Object.create(null), user);
+  return inheritGroups(Object.assign(Object.create(null), user), user);
+}
+
+/**
+ * Gives a copy of a user's own properties what the user inherits of groups.
+ * @template {Record<string, any>} T
+ * @param {T} copy
+ * @param {any} user
+ * @returns {T}
+ */
+function inheritGroups(copy, user) {
   for (const name of GROUP_PROPERTIES) {
-    if (plain[name] === undefined && user[name] !== undefined) plain[name] = user[name];
+    if (copy[name] === undefined && user[name] !== undefined) {
+      /** @type {Record<string, any>} */ (copy)[name] = user[name];
+    }
   }
-  return plain;
+  return copy;
 }
 
 /**
@@ -149,6 +161,7 @@ function define(object, name, value) {
 module.exports = {
   GROUP_PROPERTIES,
   hidesIdentity,
+  inheritGroups,
   plainUser,
   groupName,
   groupProperties,
